@@ -183,6 +183,7 @@ impl Store {
         mut query: impl FnMut(&Tracked) -> R,
     ) -> Result<Attempt<R>, WatchError> {
         self.attempt(&mut query, |value, index| {
+            // Nomad's blocking queries: an index of 0 means "do not block".
             if min_index == 0 || index > min_index { Ok(value) } else { Err(()) }
         })
     }
@@ -216,6 +217,7 @@ impl Store {
         query: &mut impl FnMut(&Tracked) -> R,
         mut accept: impl FnMut(R, u64) -> Result<R, ()>,
     ) -> Result<Attempt<R>, WatchError> {
+        // A new snapshot for each run, because the query must see the newest commit.
         let tracked = self.tracked();
         let value = query(&tracked);
         let index = tracked.index();
@@ -276,8 +278,8 @@ impl Store {
             let mut waited = false;
             woken = poll_fn(|context| {
                 // Commits may come so fast that there is always a change. That must neither hide the timeout
-                // nor
-                // keep other tasks of the executor from running, timers among them: so yield once for each run.
+                // nor keep other tasks of the executor from running, timers among them: so yield once for each
+                // run.
                 if timeout.as_mut().poll(context).is_ready() {
                     return Poll::Ready(false);
                 }

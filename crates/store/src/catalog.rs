@@ -156,6 +156,7 @@ impl TableView<'_> {
     /// # Errors
     /// [`CatalogError::Token`], or [`CatalogError::Row`] if a row has no JSON form.
     pub fn list_json(&self, token: Option<&str>, limit: usize) -> Result<JsonPage, CatalogError> {
+        // The zero byte keeps these names apart from any listing of the program.
         let listing = format!("catalog\0{}", self.name());
         let mut span = Span::all();
         if let Some(token) = token {
@@ -229,6 +230,7 @@ impl<T: Table> CatalogTable for TableState<T> {
         let mut entries = crate::scan::Entries::new(&self.primary, span, Order::Ascending);
         let mut rows = Vec::new();
         while let Some((key, entry)) = entries.next() {
+            // The row after the page is read for its key, which begins the next page.
             if rows.len() >= limit {
                 return Ok((rows, Some(key.clone())));
             }

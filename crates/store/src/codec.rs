@@ -55,6 +55,7 @@ pub(crate) fn encode<T: Table>(
     key: &[u8],
     shape: &Shape,
 ) -> Result<Vec<u8>, String> {
+    // Most rows of a control plane fit without growing.
     let mut bytes = Vec::with_capacity(256);
     bytes.push(FORMAT);
     bytes.extend_from_slice(&T::VERSION.to_le_bytes());
@@ -84,6 +85,7 @@ pub(crate) fn encode<T: Table>(
             Some(reason)
         }
     };
+    // Checked at the write, because a record that cannot be read back would make the store unreadable.
     if bytes.len() > ROW_LEN_MAX {
         return Err(TOO_LARGE.to_owned());
     }
@@ -101,6 +103,7 @@ pub(crate) fn encode<T: Table>(
 /// Completes the shape of a table's rows from one of them. Returns whether the shape is whole now.
 pub(crate) fn learn<T: Table>(row: &T::Row, shape: &Shape) -> bool {
     let latest = shape.latest();
+    // Most types are whole after their probe, so this is the common path.
     if latest.is_whole() {
         return true;
     }
@@ -179,6 +182,7 @@ pub(crate) fn decode<T: Table>(
 
 fn from_bytes<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, &'static str> {
     match bincode::serde::decode_from_slice(bytes, config()) {
+        // Surplus bytes mean that the type has lost a field at its end.
         Ok((row, used)) if used == bytes.len() => Ok(row),
         Ok(_) => Err("bytes are left after its last field"),
         Err(_) => Err("its bytes end too early, or a value does not fit its field"),

@@ -173,6 +173,7 @@ impl Queue {
         work: impl FnOnce(u64) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut state = self.state.lock();
+        // A running flush must end first, because its outcome decides which state is durable.
         while state.flushing {
             self.flushed.wait(&mut state);
         }
@@ -186,8 +187,7 @@ impl Queue {
             && let Some(error) = state.failed.take()
         {
             // The failed transactions are dropped with their generation: their callers got the error, or will
-            // get it
-            // from `ended`.
+            // get it from `ended`.
             state.ended.push((durable, error));
             state.pending.clear();
             state.bytes = 0;
@@ -218,6 +218,7 @@ impl Queue {
             if let Some(outcome) = state.outcome(turn) {
                 return outcome.map(|()| turn.index);
             }
+            // One flusher at a time. The others wait for its batch, which may contain their commit.
             if state.flushing {
                 self.flushed.wait(&mut state);
                 continue;
@@ -335,7 +336,7 @@ impl Ticket {
 /// it. See [`crate::WriteTxn::commit_async`].
 ///
 /// The transaction is queued before the future exists. Dropping the future does not cancel it.
-#[must_use = "without waiting for it, nobody knows whether the commit is durable"]
+#[must_use = "without waiting for it, the commit may not be durable"]
 pub struct CommitFuture(pub(crate) Result<(Snapshot, Option<Ticket>), CommitError>);
 
 impl Future for CommitFuture {

@@ -43,6 +43,7 @@ impl Conflicts {
         claimant: KeyBytes,
     ) {
         let claims = self.claims.entry((at, key.as_slice().to_vec())).or_insert(vec![holder]);
+        // A row that is written twice in a transaction claims its key once.
         if !claims.contains(&claimant) {
             claims.push(claimant);
         }

@@ -138,6 +138,7 @@ impl WriteTxn<'_> {
             all: self.all,
             unique: self.unique,
         };
+        // A guard instead of a match on the result, so that a panic of `work` rolls back as well.
         let mut part = Part { txn: self, before: Some(before) };
         let result = work(part.txn);
         // An error or a panic leaves `before` in place, and the drop rolls back.

@@ -87,6 +87,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn transitions_since(&self, since: &Snapshot) -> Result<Transitions<'_>, FeedError> {
+        // Slots come from this store's schema, and would name other tables of another store's snapshot.
         if !since.0.has_tables_of(self.schema()) {
             return Err(FeedError::OtherSchema);
         }

@@ -40,6 +40,7 @@ impl HexPrefix {
         let mut prefix = Self { bytes: [0; 16], digits: 0 };
         let mut hyphens = 0;
         for (offset, found) in text.char_indices() {
+            // Hyphens may be anywhere: users cut IDs at any place.
             if found == '-' {
                 hyphens += 1;
                 if hyphens > HYPHENS_MAX {
@@ -55,6 +56,7 @@ impl HexPrefix {
                 .bytes
                 .get_mut(prefix.digits / 2)
                 .ok_or(HexPrefixError::TooLong { offset })?;
+            // The first digit of a byte is its high half.
             *byte |= if prefix.digits.is_multiple_of(2) { digit << 4 } else { digit };
             prefix.digits += 1;
         }
@@ -67,6 +69,7 @@ impl HexPrefix {
     /// Those of [`HexPrefix::parse`], and [`HexPrefixError::Odd`].
     pub fn parse_even(text: &str) -> Result<Self, HexPrefixError> {
         let prefix = Self::parse(text)?;
+        // go-memdb: index.go, UUIDFieldIndex.parseString, which Nomad's list endpoints search IDs with.
         if prefix.digits % 2 == 1 {
             return Err(HexPrefixError::Odd { digits: prefix.digits });
         }
@@ -91,6 +94,7 @@ impl HexPrefix {
         if self.digits.is_multiple_of(2) {
             return (KeyBytes::from_slice(whole), after_prefix(whole));
         }
+        // An odd digit fixes the high half of a byte: its low half ranges from 0 to F.
         let half = self.bytes[self.digits / 2];
         let mut lo = KeyBuf::default();
         lo.push(whole);

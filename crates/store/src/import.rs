@@ -81,6 +81,7 @@ impl WriteTxn<'_> {
         let mut rows: Vec<(KeyBytes, T::Row)> = rows.collect();
         // Stable, so that of several rows with one key the last one stays the last.
         rows.sort_by(|a, b| a.0.as_slice().cmp(b.0.as_slice()));
+        // `dedup_by` keeps the first of equal keys, so the order is reversed around it.
         rows.reverse();
         rows.dedup_by(|a, b| a.0 == b.0);
         rows.reverse();
@@ -100,6 +101,7 @@ impl WriteTxn<'_> {
             let bytes = stored::<T>(table, &key, &entry)?;
             imported.push((key, entry, bytes));
         }
+        // Everything that can fail is done before the table changes.
         let (primary, secondary) = rebuilt(table, &imported, index)?;
         self.root.table_mut::<T>(slot).replace(primary, secondary, index);
         for (key, _, bytes) in imported {
@@ -114,6 +116,7 @@ impl WriteTxn<'_> {
 
     /// Writes rows one by one, with the same result as a rebuild: unique indexes are checked at the end.
     fn import_each<T: Table>(&mut self, rows: Vec<(KeyBytes, T::Row)>) -> Result<(), WriteError> {
+        // An error must roll back the earlier rows, as a failed rebuild leaves the table unchanged.
         self.savepoint(|txn| {
             let unique = std::mem::replace(&mut txn.unique, Unique::AtCommit);
             rows.into_iter().try_for_each(|(_, row)| txn.upsert::<T>(row).map(drop))?;

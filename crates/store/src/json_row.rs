@@ -49,6 +49,7 @@ impl KeptLine<'_> {
             STANDARD.decode(text).map_err(|error| format!("the {name} is not base64: {error}"))
         };
         let key = bytes("key", &self.key)?;
+        // Users edit dumps, so the limit is checked here as at every write.
         if key.len() > KEY_LEN_MAX {
             return Err("the key is longer than keys can be".to_owned());
         }
@@ -111,6 +112,7 @@ fn json_line<T: Table>(entry: &Entry<T::Row>) -> serde_json::Result<Vec<u8>> {
         modify_index: entry.modify_index(),
         row,
     };
+    // Serialised into memory first, because the line is parsed back before it is written.
     let mut line = serde_json::to_vec(&written)?;
     line.push(b'\n');
     Ok(line)

@@ -106,6 +106,7 @@ macro_rules! non_zero {
             type Shape = $int;
 
             fn part(&self) -> $int {
+                // The key is that of the plain integer, so changing a field to `NonZero` moves no row.
                 self.get()
             }
         }
@@ -119,6 +120,7 @@ impl KeyPart for usize {
     type Shape = u64;
 
     fn part(&self) -> u64 {
+        // Lossless: no supported platform has pointers of more than 64 bits.
         *self as u64
     }
 }
@@ -127,6 +129,7 @@ impl KeyPart for isize {
     type Shape = i64;
 
     fn part(&self) -> i64 {
+        // Lossless: no supported platform has pointers of more than 64 bits.
         *self as i64
     }
 }
@@ -143,6 +146,7 @@ macro_rules! tuple {
     ($($part:ident $at:tt),*) => {
         impl<$($part: KeyPart),*> KeyPart for ($($part,)*) {
             type Shape = ($($part::Shape,)*);
+            // One part whose bytes can change makes the whole key unstable.
             const STABLE: bool = $($part::STABLE)&&*;
 
             fn part(&self) -> Ref<'_, Self::Shape> {
@@ -236,5 +240,6 @@ impl<T: KeyPart> KeyPart for Option<T> {
 /// assert_eq!(statehold_store::folded("Web-1"), statehold_store::folded("WEB-1"));
 /// ```
 pub fn folded(text: &str) -> String {
+    // Unicode lower case without normalisation: `é` in two forms gives two keys.
     text.to_lowercase()
 }

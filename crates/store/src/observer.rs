@@ -154,6 +154,7 @@ impl ObserverHandle {
     }
 
     pub(crate) fn emit(&self, event: impl FnOnce(&dyn Observer)) {
+        // A closure, so that a store without an observer does not even build the event.
         if let Some(observer) = &self.0 {
             event(&**observer);
         }

@@ -41,9 +41,11 @@ impl<T: Table> PrimaryKey<T> {
     ) -> Result<Option<Entry<T::Row>>, WriteError> {
         let key = KeyBuf::of_part::<T::Key>(key);
         let table = txn.root.table::<T>(txn.root.slot::<T>());
+        // A missing row is no error: the caller may insert it in the same transaction.
         let Some(old) = table.primary.get(key.as_slice()) else { return Ok(None) };
         let row = change(old);
         let changed = KeyBuf::of::<T::Key>(T::key(&row));
+        // A new key would insert a second row and leave the old one behind.
         if changed.as_slice() != key.as_slice() {
             let printed = |key: &KeyBuf| printed::<T::Key>(key.as_slice());
             let (from, to) = (printed(&key), printed(&changed));
@@ -208,6 +210,7 @@ impl WriteTxn<'_> {
         let mut keys: Vec<KeyBytes> = Vec::new();
         let mut more = false;
         for row in self.scan_by(index, &KeyRange::of_span(K::until(now)), Order::Ascending) {
+            // One more row than the limit shows that there is more to expire.
             if keys.len() >= limit {
                 more = true;
                 break;

@@ -174,6 +174,7 @@ impl Options {
         mut self,
         save: impl Fn(&[UnreadableRow]) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
+        // Also turns salvage on: without a function to save the rows, deleting them would lose them.
         self.salvage = Salvage(Some(Arc::new(save)));
         self
     }

@@ -85,6 +85,7 @@ impl PageToken {
         let mut bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Unreadable)?;
         let (head, _) = bytes.split_at_checked(HEAD).ok_or(TokenError::Unreadable)?;
         let (version, listed) = head.split_first().ok_or(TokenError::Unreadable)?;
+        // A token of another build is rejected rather than decoded wrongly; clients start again without one.
         if *version != VERSION {
             return Err(TokenError::Unreadable);
         }

@@ -157,6 +157,7 @@ pub fn plan_within<'v, T: Table>(
         }));
     }
     rows.sort_unstable_by(|a, b| a.0.as_slice().cmp(b.0.as_slice()));
+    // A row may be in several of the spans, as with `in` on a multi-valued index.
     rows.dedup_by(|a, b| a.0 == b.0);
     if order == Order::Descending {
         rows.reverse();

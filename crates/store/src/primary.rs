@@ -155,6 +155,7 @@ impl<T: Table> PrimaryKey<T> {
 
     /// Returns the number of rows of a range. Cost: a step for each row.
     pub fn count_range(&self, view: &(impl ReadView + ?Sized), range: &KeyRange<T::Key>) -> usize {
+        // A scan, so that the read is tracked on a tracked view.
         self.scan(view, range, Order::Ascending).count()
     }
 
@@ -236,6 +237,7 @@ impl<T: Table> PrimaryKey<T> {
         listing: &str,
         token: &str,
     ) -> Result<KeyRange<T::Key>, TokenError> {
+        // Decoded instead of used as bytes: a token is client input and may hold a key of another shape.
         let key: T::Key = PageToken::parse(listing, token)?;
         Ok(range.resume(key.borrowed(), order))
     }
@@ -286,6 +288,7 @@ impl<A: Key, T: Table<Key = (A, String)>> PrimaryKey<T> {
     ) -> Option<&'v Entry<T::Row>> {
         let root = view.root();
         let slot = root.slot::<T>();
+        // The first part bounds the search, so a longer prefix in another part never matches.
         let lead = KeyBuf::of_part::<A>(first);
         let tree = &root.table::<T>(slot).primary;
         let (found, span) = ops::longest_prefix(tree, lead.as_slice(), text);

@@ -71,6 +71,7 @@ impl Span {
         };
         let hi = match to {
             Bound::Unbounded => None,
+            // An included key may be a prefix of tree keys that continue with further parts.
             Bound::Included(key) => after_prefix(key.as_slice()),
             Bound::Excluded(key) => Some(key.finish()),
         };
@@ -147,6 +148,7 @@ impl<K> KeyRange<K> {
         self.span.exact = false;
         match order {
             Order::Ascending if key.as_slice() > self.span.lo.as_slice() => self.span.lo = key,
+            // Descending pages shrink the range from above; a key at or beyond the end leaves it unchanged.
             Order::Descending => {
                 let end = after_prefix(key.as_slice());
                 let inside = match (&end, &self.span.hi) {

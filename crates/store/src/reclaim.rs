@@ -43,6 +43,7 @@ impl Reclaim {
     /// Takes over the tables of a state with `changes` changes, unless freeing them is quick.
     pub(crate) fn defer_drop(self: &Arc<Self>, tables: &mut Tables, changes: u64) {
         let behind = self.newest.load(Ordering::Relaxed).saturating_sub(changes);
+        // A thread costs more than freeing a few nodes.
         if behind <= FREED_IN_PLACE_MAX {
             return;
         }

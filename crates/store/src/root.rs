@@ -65,6 +65,7 @@ impl Root {
 
     pub(crate) fn table<T: Table>(&self, slot: usize) -> &TableState<T> {
         let table: &dyn Any = &*self.tables[slot];
+        // `slot` compared the type already, so this fails only if the caller mixed up two tables.
         table.downcast_ref().unwrap_or_else(|| panic!("{:?} is not in this slot", T::NAME))
     }
 

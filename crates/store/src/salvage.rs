@@ -61,6 +61,7 @@ impl Salvage {
 
     pub(crate) fn save(&self, rows: &[UnreadableRow]) -> io::Result<()> {
         match &self.0 {
+            // The caller may write a file in `save`, which a healthy store must not create.
             Some(save) if !rows.is_empty() => save(rows),
             _ => Ok(()),
         }

@@ -83,6 +83,7 @@ impl<'v, V: Clone> Entries<'v, V> {
     #[inline]
     pub(crate) fn next(&mut self) -> Option<(&'v KeyBytes, &'v V)> {
         let (key, value) = self.front.next()?;
+        // The back end has returned this key already.
         if self.back_last.is_some_and(|last| self.front.has_met(key, last)) {
             return None;
         }
@@ -106,11 +107,13 @@ impl<'v, V: Clone> Entries<'v, V> {
     }
 
     fn next_back(&mut self) -> Option<(&'v KeyBytes, &'v V)> {
+        // The front skipped past the last key, so no entry is left for the back.
         if self.is_over {
             return None;
         }
         let Self { tree, span, order, .. } = self;
         let back = self.back.get_or_insert_with(|| {
+            // The back reads in the opposite direction of the scan.
             let reverse = match order {
                 Order::Ascending => Order::Descending,
                 Order::Descending => Order::Ascending,
@@ -118,6 +121,7 @@ impl<'v, V: Clone> Entries<'v, V> {
             Box::new(End::new(tree, span, reverse))
         });
         let (key, value) = back.next()?;
+        // The front end has returned this key already.
         if self.front_last.is_some_and(|last| back.has_met(key, last)) {
             return None;
         }

@@ -99,10 +99,12 @@ impl Schema {
     /// assert!(error.to_string().starts_with("table plugins: the field `config` can't be read back"));
     /// ```
     pub fn try_table<T: Table>(mut self) -> Result<Self, SchemaError> {
+        // Compared by type as well as by name: the slot of a table is found by its type.
         let row_table = Some(TypeId::of::<T>());
         if self.has(T::NAME, row_table) {
             return Err(SchemaError::TableTwice { table: T::NAME });
         }
+        // Fails here, at the start of the program, instead of at the first write.
         let shape = Shape::of::<T::Row>().map_err(|unreadable| unreadable.of_table(T::NAME))?;
         self.tables.push(TableDef {
             name: T::NAME,
@@ -195,6 +197,7 @@ impl Schema {
             self.check(name, None);
             self.dropped.push(name);
         }
+        // One domain that keeps unknown tables is enough: rejecting them would stop the whole store.
         self.keep_unknown |= other.keep_unknown;
         self
     }
@@ -216,6 +219,7 @@ impl Schema {
 
     fn has(&self, name: &str, row_table: Option<TypeId>) -> bool {
         let same = |def: &TableDef| {
+            // Tables kept as bytes have no type, so only their names can collide.
             def.name == name || (row_table.is_some() && def.row_table == row_table)
         };
         self.tables.iter().any(same) || self.drops(name)
@@ -243,6 +247,7 @@ impl Schema {
         for name in found {
             match schema.slot(name) {
                 Some(_) => {}
+                // Its rows are deleted by the open, so it needs no state.
                 None if schema.drops(name) => {}
                 None if schema.keep_unknown => schema.add(kept(name)),
                 None => return Err(name.clone()),
@@ -276,6 +281,7 @@ fn kept(name: &str) -> TableDef {
 fn interned(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock();
+    // Leaked names are shared, so that repeated opens do not grow the memory.
     if let Some(known) = names.get(name) {
         return known;
     }

@@ -50,6 +50,7 @@ impl Signal {
     /// Waits until the signal is notified or `deadline` passes. Returns whether it was notified.
     pub(crate) fn wait_until(&self, deadline: Instant) -> bool {
         let mut state = self.state.lock();
+        // A condition variable may wake spuriously.
         while !state.notified {
             if self.notified.wait_until(&mut state, deadline).timed_out() {
                 break;

@@ -106,6 +106,7 @@ impl sealed::Reader for Tracked {
     }
 
     fn track_index(&self, tree: TreeId, span: &Span) {
+        // Kept apart from `reads`, which the registry watches.
         self.index_only.borrow_mut().push((tree, span.clone()));
     }
 }

@@ -505,6 +505,7 @@ impl Shared {
     }
 
     fn publish(&self, root: Arc<Root>) {
+        // Before the swap, which may drop the old root: its age is measured against the new one.
         root.published();
         self.published.store(root);
     }

@@ -479,6 +479,7 @@ fn span_of<K: Key>(sarg: &Sarg) -> Option<Vec<Span>> {
         Sarg::Range { .. } if !K::orders_as_filters() => None,
         Sarg::Range { low, high } => {
             let (low, high) = (end(low)?, end(high)?);
+            // A descending part stores the greatest value first, so the ends swap.
             let (from, to) = if K::is_descending() { (high, low) } else { (low, high) };
             Some(vec![Span::between(from, to)])
         }
@@ -509,6 +510,7 @@ impl<R> IndexDef<R> {
     /// Returns the index key in a tree key of the row with the primary key `primary`, for errors.
     pub(crate) fn printed(&self, key: &KeyBytes, primary: &KeyBytes) -> Box<str> {
         let key = key.as_slice();
+        // Users know the index key alone; the primary key after it is an implementation detail.
         let own = key.len().saturating_sub(if self.unique { 0 } else { primary.as_slice().len() });
         (self.describe)(&key[..own])
     }
@@ -525,6 +527,7 @@ impl<R> IndexDef<R> {
         keys.into_iter()
             .map(|mut key| {
                 if !self.unique {
+                    // Makes keys distinct, and orders rows with equal index keys.
                     key.push(primary);
                 }
                 key.finish()

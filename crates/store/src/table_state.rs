@@ -117,8 +117,7 @@ impl<T: Table> ErasedTable for TableState<T> {
             primary: Tree::from_sorted(loaded.primary, last_index),
             pending: (!finished).then(|| Box::new(pending)),
             // A unique key may be taken twice in the rows on disk and freed by the journal: `finish_load`
-            // builds
-            // the indexes after the replay, and reports the clash if it is still there.
+            // builds the indexes after the replay, and reports the clash if it is still there.
             secondary: secondary.unwrap_or_else(|_| no_indexes(&self.defs)),
             conflicts: Conflicts::default(),
             defs: Arc::clone(&self.defs),
@@ -374,6 +373,7 @@ impl<T: Table> TableState<T> {
         }
         let old = self.primary.insert(key.clone(), entry.clone(), index);
         self.last_index = index;
+        // A second handle, because the loop below borrows `self` mutably.
         let defs = Arc::clone(&self.defs);
         for (at, (def, new)) in defs.iter().zip(new_keys).enumerate() {
             if let Some(old) = &old {

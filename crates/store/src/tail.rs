@@ -52,6 +52,7 @@ impl Waiters {
     }
 
     pub(crate) fn wake(&self) {
+        // All waiters are removed at once: each wants any commit, so none stays.
         let woken = std::mem::take(&mut self.state.lock().waiting);
         // Wakers are foreign code, so none runs with the lock held.
         for signal in woken.into_values() {

@@ -198,6 +198,7 @@ impl<'s> WriteTxn<'s> {
         self.root.tables = tables.into();
         self.root.changes += changes.len() as u64;
         self.changes = changes;
+        // Every key may have changed, so every reader must look again.
         self.all = true;
     }
 
@@ -293,8 +294,7 @@ impl<'s> WriteTxn<'s> {
         }
         if changes.is_empty() && !own_index {
             // The state that this transaction read may not be durable yet. Its caller must not act on it before
-            // it
-            // is, so the turn waits for the newest queued commit.
+            // it is, so the turn waits for the newest queued commit.
             root.index = head.root().index;
             let turn = store.turn(root.index);
             return Ok((Snapshot(Arc::new(root)), turn));

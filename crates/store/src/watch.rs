@@ -152,11 +152,13 @@ impl Registry {
         if state.closed {
             return Err(WatchError::Closed);
         }
+        // A limit instead of a queue: parked readers hold memory and connections until the deadline.
         if state.parked >= self.parked_max {
             return Err(WatchError::TooMany { parked_max: self.parked_max });
         }
         state.parked += 1;
         let parked = state.parked;
+        // Consecutive IDs, one for each read, so that `leave` needs only the first.
         let first_id = state.next_id;
         for ((tree, span), id) in reads.iter().zip(first_id..) {
             let form = Form::of(*tree, span);

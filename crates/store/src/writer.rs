@@ -44,6 +44,7 @@ impl Writer {
             }
             LockWait::None => self.head.try_lock().ok_or(BeginError::Busy)?,
         };
+        // After the lock is taken, so that only its holder writes the number.
         self.holder.store(thread, Ordering::Relaxed);
         Ok(WriterGuard { head, holder: &self.holder, not_send: PhantomData })
     }

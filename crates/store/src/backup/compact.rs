@@ -80,11 +80,13 @@ pub(super) fn read(
     from: impl Read,
     meter: &mut Meter<'_>,
 ) -> Result<Contents, RestoreError> {
+    // The checksum is at the end of the stream, so nothing may change before it is verified.
     let mut from = Summed { inner: from, sum: crc32fast::Hasher::new() };
     if from.array::<8>()? != *MAGIC {
         return Err(RestoreError::damaged("it does not begin as a backup does"));
     }
     let [format] = from.array()?;
+    // No build wrote format 0: a zero byte here comes from a blank or overwritten file.
     if format == 0 {
         return Err(RestoreError::damaged("it has no format number"));
     }
@@ -100,10 +102,12 @@ pub(super) fn read(
         let len = u16::from_le_bytes(from.array()?);
         let name = String::from_utf8(from.bytes(len.into())?)
             .map_err(|_| RestoreError::damaged("a table's name is not text"))?;
+        // A second list of rows would replace the first one without an error.
         if found.iter().any(|known| **known == *name) {
             return Err(RestoreError::damaged("it has a table twice"));
         }
         let slot = schema.slot(&name);
+        // Format 1 has no shapes: its rows are assumed to have those of today's types.
         if format >= FORMAT_SHAPES {
             let len = u32::from_le_bytes(from.array()?);
             if len > SHAPE_LEN_MAX {
@@ -115,12 +119,14 @@ pub(super) fn read(
             }
         }
         let mut rows = slot.and_then(|slot| tables.get_mut(slot));
+        // Rows of an undeclared table are never skipped silently, because the restore would lose them.
         if rows.is_none() && !schema.drops(&name) {
             return Err(RestoreError::UnknownTable { name: name.into() });
         }
         found.push(name.into());
         loop {
             let len = u32::from_le_bytes(from.array()?);
+            // Checked first, because the marker is also longer than any key.
             if len == END {
                 break;
             }

@@ -117,12 +117,14 @@ pub(super) fn read(
         if from.read_until(b'\n', &mut text)? == 0 {
             return Err(RestoreError::damaged("it ends too early"));
         }
+        // Editors and shells add blank lines.
         if text.trim_ascii().is_empty() {
             continue;
         }
+        // Tried before a row: `deny_unknown_fields` keeps the kinds of lines apart.
         if let Ok(trailer) = serde_json::from_slice::<Trailer>(&text) {
             if trailer.rows != meter.rows() {
-                return Err(RestoreError::damaged("it has not as many rows as its last line says"));
+                return Err(RestoreError::damaged("its number of rows differs from its last line"));
             }
             ends(&mut from)?;
             break;
@@ -147,6 +149,7 @@ pub(super) fn read(
                 continue;
             }
         };
+        // A later index would be assigned again by the commits after the load.
         if line.create_index > line.modify_index || line.modify_index > header.index {
             return Err(bad("the row's indexes are not between 0 and the dump's".to_owned()));
         }

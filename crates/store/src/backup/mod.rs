@@ -77,6 +77,7 @@ impl Store {
         to: impl Write,
         mut progress: impl FnMut(Progress),
     ) -> io::Result<u64> {
+        // A snapshot, so that writes continue while the backup is written.
         let root = self.published();
         let mut meter = Meter::new(&mut progress);
         meter.begin(Step::Writing, Some(rows_of(&root)));
@@ -155,6 +156,7 @@ impl Store {
     /// # Errors
     /// Those of [`Store::dump`].
     pub fn dump_with(&self, to: impl Write, mut progress: impl FnMut(Progress)) -> io::Result<u64> {
+        // A snapshot, so that writes continue while the dump is written.
         let root = self.published();
         let mut meter = Meter::new(&mut progress);
         meter.begin(Step::Writing, Some(rows_of(&root)));

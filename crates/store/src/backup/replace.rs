@@ -87,6 +87,7 @@ impl Store {
         let mut tables: Vec<Arc<dyn ErasedTable>> = Vec::with_capacity(contents.tables.len());
         let mut changes = Vec::new();
         for (slot, (def, rows)) in self.schema().tables.iter().zip(contents.tables).enumerate() {
+            // All of these keys are deleted or replaced, which the journal must record one by one.
             let present = txn.keys_of(slot);
             // Checked in the transaction, so that no row can be added in between.
             if !options.empty_missing
@@ -121,6 +122,8 @@ impl Store {
             tables.push(table);
         }
         txn.replace_all(tables, changes);
+        // Under `Relaxed` a commit returns before it is on disk, which is too early for a restore: its caller
+        // may delete the backup.
         let index = txn.commit().and_then(|index| self.flush().map(|_| index));
         let index = index.map_err(RestoreError::Commit)?;
         meter.done(count);

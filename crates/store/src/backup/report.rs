@@ -83,6 +83,7 @@ impl Store {
         Durable::check_integrity(&files)?;
         drop(files);
         meter.begin(Step::Loading, None);
+        // A read-only open loads every row and builds every index, and changes no byte of a suspect directory.
         let report = Self::open_with(dir, schema, &Options::default().read_only(true))?.report();
         meter.done(report.tables.iter().map(|table| table.rows as u64).sum());
         Ok(report)

@@ -94,6 +94,7 @@ impl Checkpoint {
     pub(crate) fn add(&self, commits: Commits, link: u32) {
         let mut state = self.state.lock();
         state.tail.push(commits, link);
+        // Below it, a checkpoint would rewrite the same pages again and again for few rows.
         if state.tail.bytes >= CHECKPOINT_AT {
             self.changed.notify_all();
         }
@@ -103,8 +104,7 @@ impl Checkpoint {
     pub(crate) fn trim(&self) {
         let applied = self.applied.load(Ordering::Acquire);
         // The commit is durable, so this MUST NOT fail it. A file that cannot be truncated is larger for now,
-        // and
-        // the next write meets the same failure.
+        // and the next write meets the same failure.
         let _ = self.journal.trim_after_commit(self.history, applied);
     }
 
@@ -115,6 +115,7 @@ impl Checkpoint {
             if let Some(error) = &state.failed {
                 return Err(error.clone());
             }
+            // A stopping store must not block: its last checkpoint applies everything.
             if state.tail.bytes < TAIL_MAX || state.stop {
                 return Ok(());
             }
@@ -248,6 +249,7 @@ impl Checkpoint {
         rows.apply(&latest, &table_indexes, *index, link).map_err(|error| {
             CommitError::Storage { reason: format!("the checkpoint failed: {error}").into() }
         })?;
+        // After the rows are durable and before the truncation, which relies on it.
         self.applied.store(*index, Ordering::Release);
         self.journal.trim(self.history, *index)?;
         self.observer.emit(|to| {

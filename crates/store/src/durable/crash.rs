@@ -125,6 +125,7 @@ impl FileState {
     /// Returns the bytes after a crash: the synced ones, and a random part of the others.
     fn crash(&mut self, luck: &mut fastrand::Rng) {
         for change in std::mem::take(&mut self.unsynced) {
+            // Unsynced changes may be lost, torn or applied, each on its own: a disk reorders its cache.
             match (luck.u8(..3), change) {
                 (0, _) => {}
                 (1, Unsynced::Write(offset, mut data)) => {
@@ -196,6 +197,7 @@ impl StorageBackend for File {
         if full && len > file.current.len() {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
+        // A new length is unsynced too: the file's metadata can be lost like its data.
         let change = Unsynced::Len(len);
         apply(&mut file.current, &change);
         file.unsynced.push(change);
@@ -209,6 +211,7 @@ impl StorageBackend for File {
         disk.syncs += 1;
         match disk.fault {
             Fault::CrashBeforeSync(at) if at == now => {
+                // The program sees an error, and every later call fails as well, as after a power loss.
                 disk.frozen = true;
                 return disk.alive();
             }
@@ -292,7 +295,7 @@ struct Run {
     /// The number of states that must survive.
     durable: usize,
     /// The state that the failed transaction would have created.
-    under_way: Option<State>,
+    in_progress: Option<State>,
     /// Whether the store accepted writes again after a failure.
     reopened: bool,
 }
@@ -335,7 +338,7 @@ fn with_fault(disk: &Disk, fault: Fault) -> Arc<Mutex<Disk>> {
 /// Runs the script of `seed` until it ends or a call fails.
 fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
     let model = Store::in_memory(&schema());
-    let mut run = Run { states: Vec::new(), durable: 0, under_way: None, reopened: false };
+    let mut run = Run { states: Vec::new(), durable: 0, in_progress: None, reopened: false };
     let failures = Arc::new(Failures::default());
     // Each bound of the history is the tighter one in some runs.
     let (commits, bytes) = if seed.is_multiple_of(2) { (3, u64::MAX) } else { (u64::MAX, 2_000) };
@@ -352,6 +355,7 @@ fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
         if step % 5 == 4 && store.checkpoint().is_ok() {
             run.durable = run.states.len() - 1;
         }
+        // Under `Relaxed` only a flush makes the commits durable.
         if step % 3 == 2 && store.flush().is_ok() {
             run.durable = run.states.len() - 1;
         }
@@ -381,8 +385,9 @@ fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
         let Ok(snapshot) = committed else {
             assert_eq!(state(&store), run.states[run.states.len() - 1], "refused is not visible");
             assert!(store.begin_write().is_err(), "a failed durable write poisons the store");
-            assert!(failures.0.load(Ordering::SeqCst) > 0, "the observer is told");
-            run.under_way = Some(next);
+            assert!(failures.0.load(Ordering::SeqCst) > 0, "the observer is notified");
+            run.in_progress = Some(next);
+            // The failed transaction must not take effect in the model either.
             drop(same);
             if !reopen(&store, disk, &mut run) {
                 return run;
@@ -391,7 +396,7 @@ fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
             continue;
         };
         same.commit().unwrap();
-        run.under_way = None;
+        run.in_progress = None;
         assert_eq!(snapshot.index(), next.0);
         assert_eq!(state(&store), next, "acknowledged is visible");
         run.states.push(next);
@@ -445,14 +450,15 @@ fn check(fault: Fault, seed: u64, durability: Durability) -> bool {
         .unwrap_or_else(|error| panic!("{fault:?}, seed {seed}: {error}"));
     let found = state(&store);
     assert!(
-        expected.contains(&found) || Some(&found) == run.under_way.as_ref(),
+        // A transaction whose commit failed may be on disk completely: its outcome is unknown.
+        expected.contains(&found) || Some(&found) == run.in_progress.as_ref(),
         "{fault:?}, seed {seed}: found index {}, durable was {}",
         found.0,
         expected[0].0,
     );
     // The store accepts further commits.
     let mut txn = store.begin_write().unwrap();
-    assert_eq!(txn.index(), found.0.max(1) + 1, "1 is the index of what never changed");
+    assert_eq!(txn.index(), found.0.max(1) + 1, "1 is the index of unchanged data");
     txn.upsert::<Names>("after".into()).unwrap();
     txn.commit().unwrap();
     store.checkpoint().unwrap();
@@ -541,6 +547,7 @@ fn of_format_1(script: impl FnOnce(&Store)) -> ([FileState; 2], State) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         std::fs::write(&path, file.durable).unwrap();
+        // Golden files of format 1 would not cover the faults of an upgrade at every call.
         super::downgrade(&path);
         durable(std::fs::read(&path).unwrap())
     });
@@ -633,6 +640,7 @@ fn full_disk_keeps_acknowledged_commits_and_writes_resume_with_space() {
 /// No commit becomes durable by the passing of time here, only by the script.
 #[test]
 fn relaxed_commits_survive_as_a_prefix_with_all_flushed_ones() {
+    // An interval that never elapses keeps the runs deterministic.
     let relaxed = Durability::Relaxed { flush_every: Duration::from_secs(3600) };
     check_durability(relaxed, |(syncs, writes)| {
         let syncs = (0..syncs).flat_map(|at| {

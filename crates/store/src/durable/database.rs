@@ -80,8 +80,8 @@ impl Drop for Db {
                 let _closed = db;
                 if refused && cfg!(panic = "unwind") && !panicking() {
                     // redb closes a file without writing to it while the thread unwinds. The damage of this
-                    // file may be just
-                    // what a last write would panic over, and a second panic would abort the process.
+                    // file may be just what a last write would panic over, and a second panic would abort the
+                    // process.
                     resume_unwind(Box::new(()));
                 }
             })
@@ -232,6 +232,7 @@ impl Files {
     /// never leaves a file that cannot be opened.
     fn create(&self, path: &Path) -> Result<Db, OpenError> {
         let new = path.with_extension("new");
+        // A crash during an earlier creation may have left the file, of unknown contents.
         match fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(io_error(&new, error));
@@ -268,12 +269,9 @@ impl Files {
                 .set_repair_callback(move |_| seen.store(true, Ordering::Relaxed))
                 .create_with_backend(storage)?;
             // redb trusts a file that was closed cleanly, and damage in its free pages would abort the process
-            // at a
-            // later commit, by a panic during another one's unwinding. A repair has verified every page
-            // already. An
-            // allocator state that does not match is rebuilt here; rows that were rolled back are detected by
-            // the
-            // link to the journal.
+            // at a later commit, by a panic during another one's unwinding. A repair has verified every page
+            // already. An allocator state that does not match is rebuilt here; rows that were rolled back are
+            // detected by the link to the journal.
             if verify && !repaired.load(Ordering::Relaxed) {
                 db.check_integrity()?;
             }
@@ -312,8 +310,7 @@ fn lock(dir: &Path, access: Access) -> Result<Option<File>, OpenError> {
     let failed = |error| lock_error(dir, &path, error);
     if access == Access::Read {
         // A copy of a directory may lack the lock file, and reading must not create it: the locks of the two
-        // data
-        // files then exclude a writer.
+        // data files then exclude a writer.
         let lock = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             lock => lock.map_err(|source| io_error(&path, source))?,

@@ -76,6 +76,7 @@ impl DeferredWrites {
         if offset + out.len() as u64 > self.len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        // A file that was extended by a deferred `set_len` reads as zeros.
         out.fill(0);
         let below = usize::try_from(self.len_below).unwrap_or(usize::MAX);
         if let Some((_, _, count)) = overlap(offset, out.len(), 0, below) {
@@ -104,6 +105,7 @@ impl DeferredBackend {
     pub(super) fn new(storage: Box<dyn StorageBackend>) -> io::Result<Self> {
         let len = storage.len()?;
         let deferred = DeferredWrites { len_below: len, len, writes: Vec::new() };
+        // A read lock for the common path: after the acceptance, reads and writes run in parallel.
         let state = RwLock::new(State::Deferring(deferred));
         Ok(Self(Arc::new(Inner { storage, state, sync_failed: AtomicBool::new(false) })))
     }
@@ -133,6 +135,7 @@ impl DeferredBackend {
     /// discarded them.
     pub(super) fn refuse(&self) -> bool {
         let mut state = self.0.state.write();
+        // Refusing an open file would lose writes that redb believes to be done.
         let open = matches!(*state, State::Open);
         if !open {
             *state = State::Refused;

@@ -48,6 +48,7 @@ impl FoundTables {
                 next = next.max(last.saturating_add(1));
                 of_journal.extend(names.into_iter().map(str::to_owned));
             }
+            // No progress means an unreadable record, which would loop forever.
             if next == before {
                 break;
             }

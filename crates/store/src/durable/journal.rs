@@ -54,6 +54,7 @@ pub(crate) trait Journal: Send + Sync {
         if compacted >= applied {
             return Ok(());
         }
+        // Dropping exactly to the bound would truncate after every commit.
         let lowered = |bound: u64| bound - bound / TRIM_SHARE;
         let too_many = last.saturating_sub(history.commits) > compacted;
         let too_large = self.bytes() > history.bytes;
@@ -348,6 +349,7 @@ impl LogFile {
         let mut records = Vec::new();
         let mut size = 0;
         for record in table.range(index..)? {
+            // Checked before a record is added, so that at least one is returned, whatever its size.
             if size >= bytes {
                 break;
             }

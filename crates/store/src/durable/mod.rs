@@ -83,6 +83,7 @@ impl Durable {
         schema: &Schema,
         options: &Options,
     ) -> Result<(Self, Root, Schema), OpenError> {
+        // Both files are opened before either is created or changed, so that a mismatch leaves them unchanged.
         let log = files.log()?.map(|db| LogFile::open(db, &files)).transpose()?;
         let rows = files.rows()?.map(|db| RowFile::open(db, &files)).transpose()?;
         let heads = (log.as_ref().map(|(_, head)| *head), rows.as_ref().map(|(_, head)| *head));
@@ -122,6 +123,7 @@ impl Durable {
         let mut started = None;
         if files.access() != Access::Read {
             id = Some(accept(&files, &journal, &mut rows, pairing, options)?);
+            // After the acceptance, because the file must not change before.
             rows.record(&shapes, files.rows_path(), &schema)?;
             let work = OpenWork::new(root.index, changed.changes, found.dropped(&schema));
             started = Some(work.begin(&mut rows, &journal, &mut tail, &files)?);
@@ -295,6 +297,7 @@ fn accept(
 /// Checks that the journal has the record up to which the rows were applied.
 fn check_linked(files: &Files, journal: &LogFile, applied: Applied) -> Result<(), OpenError> {
     let unpaired = |reason: String| OpenError::Unpaired { dir: files.dir().to_owned(), reason };
+    // Either the commits after the rows are missing, or the journal is older than the rows.
     if journal.compacted() > applied.index || journal.last() < applied.index {
         return Err(unpaired(format!(
             "log.redb ends with the commit {} and lacks those up to {}, rows.redb is as of the commit {}",
@@ -329,6 +332,7 @@ pub(crate) fn append(
     let (Some((first, _)), Some((last, _))) = (commits.first(), commits.last()) else {
         return Ok(0);
     };
+    // Waits before the record is encoded, so that no memory is held for it meanwhile.
     before()?;
     let each = commits.iter().map(|(index, changes)| (*index, changes.as_slice()));
     let record = record::encode(journal.link(), names, each).ok_or_else(|| {
@@ -380,6 +384,7 @@ fn replay(
                 root.index = commit.index;
                 commits.push((commit.index, changes));
             }
+            // A record is only returned for a range that it should cover.
             if commits.is_empty() {
                 return Err(damaged("a record holds none of the commits it should".to_owned()));
             }

@@ -46,6 +46,7 @@ impl OpenWork {
         files: &Files,
     ) -> Result<StartedOpenWork, OpenError> {
         let drops = self.dropped.in_journal || !self.dropped.rows.is_empty();
+        // An open without changes must not write, so that it is fast and leaves the journal as it is.
         let write = drops || !self.changes.is_empty();
         // A recorded truncation that was not done was interrupted by a crash.
         let mut cut = rows
@@ -53,8 +54,7 @@ impl OpenWork {
             .map_err(|error| io_error(files.rows_path(), io::Error::other(error.to_string())))?;
         if write {
             // The records of a dropped table are truncated too: a later table of its name may have another row
-            // type,
-            // as which the change feed would decode them.
+            // type, as which the change feed would decode them.
             rows.drop_with_next_apply(self.dropped.rows);
             tail.push(vec![(self.index, self.changes)], journal.link());
             cut = self.index;

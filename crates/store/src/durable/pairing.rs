@@ -86,8 +86,7 @@ impl Pairing {
             (true, true) => Ok(Self::Unnamed),
             (true, false) => {
                 // An older build wrote the rows first, then the journal: a crash in between leaves this state,
-                // in which
-                // the journal's file has its name and a redb header.
+                // in which the journal's file has its name and a redb header.
                 if log_here && rows.format < FORMAT_WITH_ID && rows.index == 0 {
                     return Ok(Self::Unnamed);
                 }

@@ -66,6 +66,7 @@ pub(crate) fn encode<'c>(
     let mut positions: Vec<Option<u16>> = vec![None; names.len()];
     let mut used: Vec<&str> = Vec::new();
     for change in commits.clone().flat_map(|(_, changes)| changes) {
+        // Names are written once for each record, because most batches touch few tables.
         let position = positions.get_mut(change.table)?;
         if position.is_none() {
             *position = Some(u16::try_from(used.len()).ok()?);
@@ -98,6 +99,7 @@ pub(crate) fn encode<'c>(
 }
 
 fn put(bytes: &mut Vec<u8>, field: &[u8]) -> Option<()> {
+    // The marker of a deleted row must not be a length.
     let len = u32::try_from(field.len()).ok().filter(|len| *len != DELETED)?;
     bytes.extend_from_slice(&len.to_le_bytes());
     bytes.extend_from_slice(field);
@@ -126,10 +128,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
     let mut rest = Rest(fields);
     let before = match *format {
         FORMAT => Some(rest.u32().ok_or(RecordError::Unreadable)?),
+        // Journals of older builds stay readable; their chain cannot be checked.
         FORMAT_UNLINKED => None,
         found => return Err(RecordError::UnknownFormat { found }),
     };
     let record = rest.record(before).ok_or(RecordError::Unreadable)?;
+    // The checksum covers surplus bytes as well, so they mean an unknown layout, not damage.
     if rest.0.is_empty() { Ok(record) } else { Err(RecordError::Unreadable) }
 }
 
@@ -141,6 +145,7 @@ pub(crate) fn tables(bytes: &[u8], after: u64) -> Option<(u64, Vec<&str>)> {
     let mut names: Vec<&str> = Vec::new();
     let commits = record.commits.iter().filter(|commit| commit.index > after);
     for change in commits.flat_map(|commit| &commit.changes) {
+        // A batch touches few tables: a linear search beats a set.
         if !names.contains(&change.table) {
             names.push(change.table);
         }
@@ -165,6 +170,7 @@ impl<'a> Rest<'a> {
             let index = u64::from_le_bytes(self.array()?);
             let mut changes = Vec::new();
             for _ in 0..self.u32()? {
+                // Positions are untrusted input, so an unknown one is an error instead of a panic.
                 let table = *names.get(usize::from(self.u16()?))?;
                 let len = self.u32()?;
                 let key = self.take(usize::try_from(len).ok()?)?;

@@ -128,6 +128,7 @@ impl RowFile {
             Ok(meta) => {
                 for (written, (_, table_index)) in written.iter_mut().zip(&self.names) {
                     let last = meta.get(table_index.as_str()).map_err(|error| damaged(&error))?;
+                    // A table has a last index from its first commit on, even if all of its rows were deleted.
                     *written = last.is_some();
                 }
             }
@@ -236,6 +237,7 @@ impl RowFile {
         for table in txn.list_tables()? {
             let Some(name) = table.name().strip_prefix(ROWS_PREFIX) else { continue };
             let rows = txn.open_table(TableDefinition::<&[u8], &[u8]>::new(table.name()))?;
+            // A table without rows needs no decision of the schema.
             if !rows.is_empty()? {
                 names.insert(name.to_owned());
             }
@@ -282,10 +284,8 @@ impl RowFile {
         })?;
         let (_, applied) = Self::read(&db).map_err(|reason| damaged(path, &reason))?;
         // A checkpoint that failed after its last write is in the file. Unless a sync failed, the next sync
-        // proves
-        // that the disk has it. After a failed sync the file is read from the system's cache, which proves
-        // nothing
-        // about the disk.
+        // proves that the disk has it. After a failed sync the file is read from the system's cache, which
+        // proves nothing about the disk.
         let whole = !self.sync_failed && ahead.contains(&applied);
         if applied != self.applied && !whole {
             return Err(ReopenError::Unproved { path: path.to_owned() });

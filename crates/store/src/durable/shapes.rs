@@ -265,6 +265,7 @@ impl Partly {
         slots: impl Fn(usize) -> bool,
     ) -> Option<(&'static str, Versions)> {
         let gains = self.shape.gains();
+        // The common case of every commit: two integer comparisons.
         if gains == self.seen || !slots(self.slot) {
             return None;
         }

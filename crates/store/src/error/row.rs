@@ -266,6 +266,7 @@ impl std::error::Error for RowError {}
 impl RowError {
     /// Returns whether the row itself is at fault, not the build or the file: only such rows are left out.
     pub(crate) fn is_of_the_row(&self) -> bool {
+        // A newer version or format is the fault of the build: leaving such rows out would delete good data.
         matches!(
             self,
             Self::Damaged { .. }

@@ -50,7 +50,7 @@ impl fmt::Display for BeginError {
             ),
             Self::IndexTooSmall { given, least } => write!(
                 f,
-                "the index {given} is too small: readers are told 1 of what never changed, so commits \
+                "the index {given} is too small: 1 is the index of unchanged data, so commits \
                  begin at {least}; let the first entry of a log write nothing and leave it out"
             ),
             Self::NoIndexLeft => f.write_str(
@@ -225,6 +225,7 @@ pub(super) struct Fields(pub(super) &'static [&'static str]);
 
 impl fmt::Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Hand-written tables and indexes may not declare their fields.
         let Some((last, before)) = self.0.split_last() else {
             return f.write_str("the fields it is made of");
         };

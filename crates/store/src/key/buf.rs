@@ -56,6 +56,7 @@ impl KeyBuf {
             room.copy_from_slice(more);
             self.len += more.len();
         } else {
+            // Doubled, because a compound key usually grows further.
             let mut heap = Vec::with_capacity((self.len + more.len()) * 2);
             heap.extend_from_slice(self.as_slice());
             heap.extend_from_slice(more);
@@ -112,6 +113,7 @@ enum Repr {
 impl KeyBytes {
     pub(crate) fn from_slice(bytes: &[u8]) -> Self {
         let mut inline = [0; INLINE_MAX];
+        // Inline keys keep a node's keys in its own allocation, which saves a cache miss for each comparison.
         match (inline.get_mut(..bytes.len()), u8::try_from(bytes.len())) {
             (Some(room), Ok(len)) => {
                 room.copy_from_slice(bytes);
@@ -158,6 +160,7 @@ impl std::borrow::Borrow<[u8]> for KeyBytes {
 /// Returns the lowest byte string that is greater than every string starting with `prefix`; `None` if there is
 /// none.
 pub(crate) fn after_prefix(prefix: &[u8]) -> Option<KeyBytes> {
+    // A byte `FF` cannot be incremented, so the last byte before the trailing ones is.
     let last = prefix.iter().rposition(|byte| *byte != 0xFF)?;
     let mut next = KeyBuf::default();
     next.push(&prefix[..last]);

@@ -30,6 +30,7 @@ pub trait PartOf<K: Key> {
 
 impl<P: KeyPart + ?Sized> PartOf<P::Shape> for &P {
     fn append(self, out: &mut KeyBuf) {
+        // A field encodes through its key form, so that lookups and stored keys cannot differ.
         P::Shape::encode(self.part(), out);
     }
 }
@@ -49,6 +50,7 @@ impl<K: Key, P: PartOf<K>> PartOf<Option<K>> for Option<P> {
 impl<K: Key, P: PartOf<K>> PartOf<Desc<K>> for Desc<P> {
     fn append(self, out: &mut KeyBuf) {
         let mut part = KeyBuf::default();
+        // Encoded into a buffer of its own, because only this part is complemented.
         self.0.append(&mut part);
         out.push_complement(part.as_slice());
     }
@@ -125,6 +127,7 @@ pub struct Missing;
 
 impl<K: Key> PartOf<Option<K>> for Missing {
     fn append(self, out: &mut KeyBuf) {
+        // Only the byte of `None`, which every optional shape shares.
         Option::<K>::encode(None, out);
     }
 }

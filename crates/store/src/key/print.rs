@@ -16,6 +16,7 @@ pub(crate) fn printed<K: Key>(bytes: &[u8]) -> Box<str> {
         _ => Hex(bytes).to_string(),
     };
     if text.len() > PRINTED_MAX {
+        // A cut inside a character would panic.
         let end = (0..=PRINTED_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         text.truncate(end);
         text.push('…');

@@ -45,6 +45,7 @@ impl Key for Vec<u8> {
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
         let mut key = Self::new();
         loop {
+            // Every zero byte begins a pair: an escaped zero or the terminator.
             let at = bytes.iter().position(|byte| *byte == 0)?;
             key.extend_from_slice(take(bytes, at)?);
             let pair = take(bytes, 2)?;
@@ -74,10 +75,12 @@ impl Key for String {
     json_by_serde!();
 
     fn encode(key: &str, out: &mut KeyBuf) {
+        // UTF-8 sorts by code points, so strings and bytes share one encoding.
         Vec::<u8>::encode(key.as_bytes(), out);
     }
 
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        // The bytes may come from a client's page token, so they need not be UTF-8.
         Self::from_utf8(Vec::<u8>::decode(bytes)?).ok()
     }
 
@@ -153,6 +156,7 @@ impl<K: Key> Key for Option<K> {
 
     #[cfg(feature = "planning")]
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+        // A filter's constant is a value, so only `Some` keys can match it.
         out.push_some();
         K::encode_constant(constant, out)
     }
@@ -204,11 +208,14 @@ impl<K: Key> Key for Desc<K> {
     }
 
     fn encode(key: Self::Ref<'_>, out: &mut KeyBuf) {
+        // The whole encoding is complemented, terminator included: it stays prefix-free, and a string sorts
+        // before its own prefixes.
         let part = KeyBuf::of::<K>(key.0);
         out.push_complement(part.as_slice());
     }
 
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        // The length of the part is only known after decoding it, so all remaining bytes are complemented.
         let flipped: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
         let mut rest = flipped.as_slice();
         let key = K::decode(&mut rest)?;
@@ -317,6 +324,7 @@ impl Key for Uuid {
 
     #[cfg(feature = "planning")]
     fn text_prefix(prefix: &str) -> Option<TextPrefix> {
+        // Filters compare IDs as strings, whose prefix is a prefix of the hex digits.
         let (lo, hi) = HexPrefix::parse(prefix).ok()?.bounds();
         Some(TextPrefix(Span { lo, hi, exact: false }))
     }
@@ -335,6 +343,7 @@ macro_rules! integer_key {
             json_by_serde!();
 
             fn encode(key: $int, out: &mut KeyBuf) {
+                // Flipping the sign bit sorts negative numbers before positive ones.
                 out.push(&(key.cast_unsigned_key() ^ $flip).to_be_bytes());
             }
 
@@ -434,6 +443,7 @@ macro_rules! tuple_key {
             fn from_json(json: &Value) -> Option<Self> {
                 let parts = json.as_array()?;
                 let count = [$($at),*].len();
+                // An array of another length is a key of another shape, not a shorter key.
                 if parts.len() != count {
                     return None;
                 }
@@ -461,6 +471,7 @@ macro_rules! tuple_key {
 
             #[cfg(feature = "planning")]
             fn holds(kind: Kind) -> bool {
+                // Filters narrow an index by the first part only: the parts after it are no single selector.
                 A::holds(kind)
             }
 

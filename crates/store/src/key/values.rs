@@ -27,6 +27,7 @@ fn push_seconds(seconds: i64, nanos: u32, out: &mut KeyBuf) {
 #[cfg(feature = "planning")]
 fn nanoseconds(constant: &Constant) -> Option<(i64, u32)> {
     let Constant::Int(nanos) = *constant else { return None };
+    // Filters clamp times beyond their range to its ends, so an end may mean any time beyond it.
     if nanos == i64::MAX || nanos <= -i64::MAX {
         return None;
     }
@@ -53,12 +54,14 @@ impl Key for SystemTime {
                 (seconds, nanos) => (-i128::from(seconds) - 1, SECOND - nanos),
             },
         };
+        // Clamped, which keeps the order: no known platform has times beyond 64 bits of seconds.
         let end = if seconds < 0 { i64::MIN } else { i64::MAX };
         push_seconds(i64::try_from(seconds).unwrap_or(end), nanos, out);
     }
 
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
         let seconds = i64::decode(bytes)?;
+        // A larger number would be a second encoding of a later time.
         let nanos = u32::decode(bytes).filter(|nanos| *nanos < SECOND)?;
         let whole = Duration::from_secs(seconds.unsigned_abs());
         let second = if seconds < 0 {
@@ -120,6 +123,7 @@ impl Key for Duration {
     #[cfg(feature = "planning")]
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let Some((seconds, nanos)) = nanoseconds(constant) else { return false };
+        // No key holds a negative duration.
         let Ok(seconds) = u64::try_from(seconds) else { return false };
         Self::encode(Self::new(seconds, nanos), out);
         true
@@ -236,6 +240,7 @@ address!(
     IpAddr,
     |key, out| match key {
         Self::V4(address) => {
+            // The first byte separates the families: all IPv4 keys sort before all IPv6 keys.
             out.push(&[4]);
             Ipv4Addr::encode(address, out);
         }

@@ -37,6 +37,7 @@ pub(super) fn compare_read(was: &str, is: &str) -> Compared {
 }
 
 fn compare_as(was_text: &str, is: &str, reading: bool) -> Compared {
+    // The common case at every open, without parsing.
     if was_text == is {
         return Compared::Same;
     }
@@ -51,6 +52,7 @@ fn compare_as(was_text: &str, is: &str, reading: bool) -> Compared {
     if let Some(difference) = compare.nodes(0, 0) {
         return Compared::Differs(difference);
     }
+    // A whole recorded shape cannot gain a part.
     if was.is_whole() {
         return Compared::Same;
     }
@@ -74,6 +76,7 @@ const DEPTH_MAX: usize = 1024;
 
 impl Compare<'_> {
     fn nodes(&mut self, was: Id, is: Id) -> Option<String> {
+        // A pair that is being compared further up is assumed equal: a difference in it is found there.
         if self.depth == DEPTH_MAX || !self.same.insert((was, is)) {
             return None;
         }
@@ -167,8 +170,7 @@ impl Compare<'_> {
             }
         }
         // Further variants at the end change no existing row, so a migration may know of them. But a build
-        // without
-        // them could not read rows of one with them, so they count where rows are written.
+        // without them could not read rows of one with them, so they count where rows are written.
         let at = was.len().min(is.len());
         if let Some(old) = was.get(at) {
             let old = variant(self.was, old);

@@ -199,6 +199,7 @@ impl Explorer {
     /// Returns the node of a key, and registers it at its place.
     pub(super) fn node(&mut self, place: Place, key: Key, names: &'static [&'static str]) -> Id {
         self.steps += 1;
+        // A type with more nodes than IDs is opaque from there on.
         let next = Id::try_from(self.nodes.len()).unwrap_or(OPAQUE);
         let id = *self.known.entry(key).or_insert(next);
         if id == next && id != OPAQUE {
@@ -234,6 +235,7 @@ impl Explorer {
         // One failure ends the whole pass, so every later value is rejected too.
         let ended = self.refused.is_some() || self.steps >= STEPS_MAX;
         if ended || self.path.len() >= DEPTH_MAX || self.dead.contains(&place) {
+            // The first failure is the cause; later ones are its consequences.
             self.failure.get_or_insert(Failure::Final);
             return None;
         }

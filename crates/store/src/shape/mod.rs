@@ -158,6 +158,7 @@ impl Shape {
     /// Returns the shape with the most knowledge of the type.
     pub(crate) fn latest(&self) -> &Self {
         let mut latest = self;
+        // The chain is short: each link is a probe, and `PROBES_MAX` limits them.
         while let Some(later) = latest.later.get() {
             latest = later;
         }
@@ -178,6 +179,7 @@ impl Shape {
     pub(crate) fn learn<R: DeserializeOwned>(&self, values: Values) {
         let latest = self.latest();
         let probes = latest.probes.fetch_add(1, Ordering::Relaxed);
+        // A type whose parts no row reveals must not cost a probe for each row.
         if probes >= PROBES_MAX || latest.whole {
             return;
         }

@@ -195,8 +195,7 @@ impl<'x> Probe<'x> {
             return Self::fields(explorer, id, len, visitor);
         }
         // A derived reader takes fields in any order from a map, and reports the missing unreadable one only
-        // after
-        // it has read the others.
+        // after it has read the others.
         let result = visitor.visit_map(Numbered { explorer, id, next: 0, len, accepted: false });
         if result.is_err() {
             explorer.borrow_mut().incomplete();
@@ -214,6 +213,7 @@ macro_rules! integers {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
             let candidate = self.scalar(Scalar::$scalar);
             let value = self.explorer.borrow().values.nth_integer(&INTEGERS, candidate);
+            // A value of a row may exceed a narrower type.
             visitor.$visit(value.try_into().map_err(|_| Refused)?)
         })*
     };
@@ -222,6 +222,7 @@ macro_rules! integers {
 impl<'de> Deserializer<'de> for Probe<'_> {
     type Error = Refused;
 
+    // As bincode: types such as `Uuid` choose their form by it.
     fn is_human_readable(&self) -> bool {
         false
     }
@@ -259,6 +260,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         let candidate = self.scalar(Scalar::String);
         let value = self.explorer.borrow().values.nth_string(&STRINGS, candidate);
         match value {
+            // Readers of `&str` accept only borrowed strings.
             Cow::Borrowed(value) => visitor.visit_borrowed_str(value),
             Cow::Owned(value) => visitor.visit_string(value),
         }
@@ -283,6 +285,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        // A unit adds no bytes, but it is a part with a kind of its own.
         self.scalar(Scalar::Unit);
         visitor.visit_unit()
     }
@@ -300,12 +303,14 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, Refused> {
+        // A newtype adds no bytes, so it gets no node.
         visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let id = self.node::<V>(Kind::Option, "", 0);
         let explorer = self.explorer;
+        // Only one of the two closures runs, but both need the visitor.
         let visitor = std::cell::Cell::new(Some(visitor));
         let visitor = || visitor.take().ok_or(Refused);
         let place = Place { parent: id, slot: 0 };
@@ -319,6 +324,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let id = self.node::<V>(Kind::Seq, "", 0);
         let explorer = self.explorer;
+        // Only one of the two closures runs, but both need the visitor.
         let visitor = std::cell::Cell::new(Some(visitor));
         let read = |len| {
             let visitor = visitor.take().ok_or(Refused)?;
@@ -330,6 +336,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let id = self.node::<V>(Kind::Map, "", 0);
         let explorer = self.explorer;
+        // Only one of the two closures runs, but both need the visitor.
         let visitor = std::cell::Cell::new(Some(visitor));
         let read = |entries| {
             let visitor = visitor.take().ok_or(Refused)?;
@@ -426,6 +433,7 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_> {
         }
         let place = Place { parent: self.id, slot: self.next };
         let read = |probe: Probe<'_>| seed.deserialize(probe);
+        // Fields can later be skipped by number; elements of a tuple cannot.
         let of_struct = self.explorer.borrow().kind(self.id) == Kind::Struct;
         let value = if of_struct {
             Probe::field(self.explorer, place, false, read)
@@ -508,8 +516,7 @@ impl<'de> MapAccess<'de> for Numbered<'_> {
             }
             Err(refused) => {
                 // With `deny_unknown_fields`, the first number past the last field is rejected. A reader that
-                // rejects
-                // every number accepts only names, and its fields stay unknown.
+                // rejects every number accepts only names, and its fields stay unknown.
                 if self.accepted {
                     self.explorer.borrow_mut().whole(self.id, self.next);
                 }
@@ -542,6 +549,7 @@ impl<'de> EnumAccess<'de> for OneVariant<'_> {
         match seed.deserialize(position) {
             Ok(variant) => Ok((variant, self)),
             Err(refused) => {
+                // The list of variants may have aliases, so it can be longer than the enum.
                 self.explorer.borrow_mut().absent(self.id, self.at);
                 Err(refused)
             }

@@ -50,6 +50,7 @@ impl<C> Elements<'_, C> {
     #[inline]
     fn check<E: serde::ser::Error>(&self) -> Result<(), E> {
         let Self { announced, written, .. } = *self;
+        // bincode writes the announced number before the elements, and never corrects it.
         if announced == written {
             return Ok(());
         }
@@ -61,6 +62,7 @@ macro_rules! scalars {
     ($($method:ident($ty:ty) $scalar:ident $($add:ident)?;)*) => {
         $(#[inline]
         fn $method(self, value: $ty) -> Result<S::Ok, S::Error> {
+            // Checked before the codec writes, so that a refused value leaves no bytes of its own.
             self.at.scalar(Scalar::$scalar)?;
             $(self.at.seen(|values| values.$add(value.into()));)?
             self.inner.$method(value)
@@ -102,6 +104,7 @@ impl<'a, S: Serializer> Serializer for Step<'a, S> {
     fn serialize_none(self) -> Result<S::Ok, S::Error> {
         match self.at.node {
             Node::Option(_) => self.inner.serialize_none(),
+            // The probe could not see this part, so the read-back decides.
             _ if self.at.is_unknown() => self.inner.serialize_none(),
             _ => Err(self.at.kind(AN_OPTION)),
         }

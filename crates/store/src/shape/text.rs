@@ -92,6 +92,7 @@ impl Writer<'_> {
         }
         self.numbers.insert(id, self.count);
         self.count += 1;
+        // A node that is open contains itself here, so it must be a reference or the string would not end.
         let opened = self.open.insert(id);
         match node {
             Node::Option(inner) => {
@@ -146,6 +147,7 @@ impl Writer<'_> {
             }
             self.node(field.node);
             let mut times = 1;
+            // Named fields differ in their names, even if their types are equal.
             while !fields.named && list.next_if(|next| next.node == field.node).is_some() {
                 times += 1;
             }
@@ -162,6 +164,7 @@ impl Writer<'_> {
     fn name(&mut self, name: Option<&str>) {
         match name {
             None => self.push("*"),
+            // Other names are quoted: `rename` allows any string, including the punctuation of this form.
             Some(name) if !name.is_empty() && name.chars().all(is_plain) => self.push(name),
             Some(name) => {
                 self.push("\"");
@@ -244,6 +247,7 @@ impl Reader<'_> {
 
     fn node(&mut self) -> Option<Id> {
         self.depth += 1;
+        // A crafted string must not overflow the stack.
         if self.depth > DEPTH_MAX {
             return None;
         }
@@ -266,6 +270,7 @@ impl Reader<'_> {
             let (scalar, _) = SCALARS.iter().find(|(_, name)| self.has(name))?;
             return self.add(Node::Scalar(*scalar));
         }
+        // Reserves the position, because the parts may refer to this node.
         let id = self.add(Node::Opaque)?;
         self.numbers.push(id);
         let node = if self.has("option<") {
@@ -323,6 +328,7 @@ impl Reader<'_> {
             let node = self.node()?;
             let times = if self.has("; ") { self.number()? } else { 1 };
             self.repeated = self.repeated.checked_add(times)?;
+            // A crafted string of a few bytes must not allocate gigabytes.
             if times == 0 || self.repeated > REPEATED_MAX {
                 return None;
             }

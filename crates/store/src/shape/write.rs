@@ -136,6 +136,7 @@ impl fmt::Display for What {
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(shape: &'a Shape) -> Self {
+        // A whole shape has nothing to learn, so most rows collect no values.
         let values = (!shape.is_whole()).then(RefCell::default);
         Self { shape, unknown: Cell::new(false), values, fault: RefCell::new(None) }
     }
@@ -158,10 +159,13 @@ impl<'a> Walk<'a> {
     pub(crate) fn outcome(self, written: bool) -> Outcome {
         match self.fault.into_inner() {
             Some(fault) => {
+                // Values of two kinds, and variants under another name, can have equal bytes: the read-back
+                // decides those.
                 let certain = !matches!(
                     fault.what,
                     What::Kind { same_bytes: true, .. } | What::VariantName { .. }
                 );
+                // Each level adds its step while the error unwinds, so the steps are in reverse.
                 let path: Vec<String> = fault.path.into_iter().rev().collect();
                 let reason = match path.join(".").replace(".[]", "[]") {
                     path if path.is_empty() => format!("the row {}", fault.what),
@@ -199,6 +203,7 @@ impl<'a> At<'a> {
     #[cold]
     pub(super) fn fault<E: Error>(self, what: What) -> E {
         *self.walk.fault.borrow_mut() = Some(Fault { what, path: Vec::new() });
+        // The codec discards this message; `outcome` builds the one that callers see.
         E::custom("a row that can't be read back")
     }
 
@@ -249,6 +254,7 @@ impl<'a> At<'a> {
     pub(super) fn scalar<E: Error>(self, scalar: Scalar) -> Result<(), E> {
         match self.node {
             Node::Scalar(read) if *read == scalar => Ok(()),
+            // The probe could not see this part, so the read-back decides.
             _ if self.is_unknown() => Ok(()),
             _ => Err(self.kind(scalar.name())),
         }
@@ -275,6 +281,7 @@ impl<'a> At<'a> {
                 let variant = variants.get(position as usize);
                 let variant = variant.ok_or_else(|| self.fault(What::NoVariant))?;
                 match &variant.name {
+                    // The position is right, so the reader would accept the bytes as another variant.
                     Some(read) if !same(read, name) => {
                         let read = read.clone().into_owned();
                         Err(self.fault(What::VariantName { written: name, read }))
@@ -340,6 +347,7 @@ impl<'a> Rest<'a> {
             }
             Some(Field { node, .. }) => Ok(at.child(*node)),
             None if self.whole => Err(at.fault(What::More { read: self.list.len() })),
+            // The probe did not reach the end of the fields, so further ones may follow.
             None => Ok(at.to(&Node::Opaque)),
         }
     }
@@ -358,5 +366,6 @@ impl<'a> Rest<'a> {
 /// Returns whether two names are equal; usually they are the same constant.
 #[inline]
 fn same(read: &str, written: &str) -> bool {
+    // The pointers are compared first, because both are usually one constant of the derive.
     std::ptr::eq(read, written) || read == written
 }

@@ -61,6 +61,7 @@ impl<'t, V> Iter<'t, V> {
     /// Iterates over a leaf from `start` on.
     fn enter(&mut self, leaf: &'t Leaf<V>, start: usize) {
         let mut end = leaf.entries.len();
+        // The bound is compared with the last key only: if that is inside, the whole leaf is.
         if let (Some(hi), Some((last, _))) = (&self.hi, leaf.entries.last())
             && last.as_slice() >= hi.as_slice()
         {
@@ -89,6 +90,7 @@ impl<'t, V> Iter<'t, V> {
     /// Skips the children from `at` on that hold only entries to skip, and enters the one after them.
     fn skip_children(&mut self, mut inner: &'t Inner<V>, mut at: usize, count: &mut usize) {
         loop {
+            // Children beyond the bound must not be entered, although the counts of others may be skipped.
             let last = match &self.hi {
                 Some(hi) => inner.position_before(hi.as_slice()),
                 None => last_child(inner),
@@ -115,6 +117,7 @@ impl<'t, V> Iter<'t, V> {
     /// Moves to the next leaf. Returns `false` if the range ends before it.
     #[cold]
     fn advance(&mut self) -> bool {
+        // Nodes whose last child was taken are finished, so they leave the path.
         while let Some((inner, taken)) = self.path.pop() {
             if let Some(child) = inner.children.get(taken + 1) {
                 self.path.push((inner, taken + 1));
@@ -152,6 +155,7 @@ pub(crate) struct IterRev<'t, V> {
 impl<'t, V> IterRev<'t, V> {
     pub(super) fn new(root: &'t Node<V>, span: &Span) -> Self {
         let mut iter = Self { rest: Rest::default(), path: ArrayVec::new(), lo: span.lo.clone() };
+        // Without an upper bound the iteration begins at the last leaf.
         match span.hi.as_ref().map(KeyBytes::as_slice) {
             Some(hi) => {
                 iter.descend(root, |inner| inner.position_before(hi), |leaf| leaf.lower_bound(hi));
@@ -185,6 +189,7 @@ impl<'t, V> IterRev<'t, V> {
     /// Iterates over a leaf backwards from `end`.
     fn enter(&mut self, leaf: &'t Leaf<V>, end: usize) {
         let mut start = 0;
+        // As at the upper end, one comparison for each leaf is enough.
         if let Some((first, _)) = leaf.entries.first()
             && first.as_slice() < self.lo.as_slice()
         {

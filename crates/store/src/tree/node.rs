@@ -207,6 +207,7 @@ pub(super) fn insert<V: Clone>(
     value: V,
     index: u64,
 ) -> (Option<V>, Split<V>) {
+    // Copies the node if a snapshot shares it; otherwise changes it in place.
     match Arc::make_mut(node) {
         Node::Leaf(leaf) => {
             leaf.last_change = index;
@@ -258,6 +259,7 @@ fn split_inner<V>(inner: &mut Inner<V>) -> Split<V> {
 }
 
 pub(super) fn remove<V: Clone>(node: &mut Arc<Node<V>>, key: &[u8], index: u64) -> Option<V> {
+    // Copies the node if a snapshot shares it; otherwise changes it in place.
     match Arc::make_mut(node) {
         Node::Leaf(leaf) => {
             let at = leaf.position(key).ok()?;
@@ -271,8 +273,7 @@ pub(super) fn remove<V: Clone>(node: &mut Arc<Node<V>>, key: &[u8], index: u64) 
             inner.count -= 1;
             if inner.children[at].fill() < FILL_MIN && inner.children.len() > 1 {
                 // Prefer the left neighbour, which is full after ascending inserts. The first child has only a
-                // right
-                // one.
+                // right one.
                 rebalance(inner, at.max(1) - 1);
             }
             Some(old)

@@ -277,7 +277,7 @@ fn a_commit_between_the_read_and_the_parking_is_not_lost() {
         panic!("the run before the commit has no news")
     };
     let mut context = Context::from_waker(Waker::noop());
-    assert!(pin!(parked).poll(&mut context).is_ready(), "parked on what has changed");
+    assert!(pin!(parked).poll(&mut context).is_ready(), "parked on a changed range");
     let Ok(Attempt::Ready(answer)) = store.try_blocking(since, &mut query) else {
         panic!("there are news")
     };

@@ -118,7 +118,7 @@ fn compound_key_and_index_sort_by_their_parts() {
     assert_eq!(view.get::<Volume>(("default", "b")).unwrap().size, 3);
     let all = KeyRange::all();
     let largest_first = view.scan_by(&Volume::BY_STATUS_SIZE, &all, Order::Ascending);
-    assert_eq!(ids(largest_first), ["b", "c", "a"], "descending, and without what is not listed");
+    assert_eq!(ids(largest_first), ["b", "c", "a"], "descending, without unlisted rows");
     let range = KeyRange::<(u8, Desc<u64>)>::starting_with(Status::Down.part());
     assert_eq!(view.scan_by(&Volume::BY_STATUS_SIZE, &range, Order::Ascending).count(), 0);
     let by_length = view.scan_by(&BY_LENGTH, &KeyRange::exact(1), Order::Ascending);

@@ -39,7 +39,7 @@ fn async_commit_ends_when_visible_and_on_disk() {
         let first = block_on(first).unwrap();
         assert!(first.get::<Names>("a").is_some() && first.get::<Names>("b").is_none());
         let commits: Vec<_> = store.changes_since(0).unwrap().map(Result::unwrap).collect();
-        assert_eq!(commits.len(), 2, "the journal has what was acknowledged");
+        assert_eq!(commits.len(), 2, "the journal has the acknowledged commits");
     }
     assert_eq!(Store::open(dir.path(), &schema()).unwrap().index(), 3);
 }

@@ -105,7 +105,7 @@ fn check(first: State, last: u64, mut writes: Vec<Write>, reads: &[Read]) {
         assert_eq!(state.values().sum::<u64>(), MONEY);
         states.push(state);
     }
-    assert_eq!(states.len() as u64, last + 1, "a commit is there that nobody made");
+    assert_eq!(states.len() as u64, last + 1, "a commit exists that no thread made");
     for read in reads {
         assert!(read.index >= read.known, "{} was acknowledged before {}", read.known, read.index);
         let index = usize::try_from(read.index).unwrap();

@@ -316,15 +316,15 @@ fn rows_that_migrate_to_one_key_are_named_and_nothing_changes() {
         fill(dir.path());
         let before = files(dir.path());
         let error = Store::open(dir.path(), &schema::<One>()).unwrap_err();
-        let told = error.to_string();
+        let message = error.to_string();
         let OpenError::Row { source: RowError::SameKey { table, first, second, key }, .. } = error
         else {
-            panic!("{told}")
+            panic!("{message}")
         };
         assert_eq!(table, "items");
         assert_ne!(first, second);
         assert_eq!(first, key, "the first row keeps its key");
-        assert!(told.contains("\\x03\" both migrate to the key"), "{told}");
+        assert!(message.contains("\\x03\" both migrate to the key"), "{message}");
 
         let error = Store::open(dir.path(), &schema::<Unique>()).unwrap_err();
         let OpenError::Row { source: RowError::NotUnique { first, second, .. }, .. } = error else {
@@ -414,14 +414,14 @@ fn migration_that_reads_todays_type_gets_the_remedy() {
     let dir = tempfile::tempdir().unwrap();
     in_rows(dir.path());
     let error = Store::open(dir.path(), &schema::<Hopeful>()).unwrap_err();
-    let told = error.to_string();
-    let OpenError::Row { source, .. } = error else { panic!("{told}") };
+    let message = error.to_string();
+    let OpenError::Row { source, .. } = error else { panic!("{message}") };
     assert!(
         matches!(source, RowError::MigrationShape { table: "items", version: 1, .. }),
         "{source:?}"
     );
-    assert!(told.contains("Declare a struct with the fields of version 1"), "{told}");
-    assert!(!told.contains("backup"), "a backup has the same bytes: {told}");
+    assert!(message.contains("Declare a struct with the fields of version 1"), "{message}");
+    assert!(!message.contains("backup"), "a backup has the same bytes: {message}");
 }
 
 /// The key is another field, without a new version.

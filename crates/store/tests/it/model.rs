@@ -329,7 +329,7 @@ fn run(steps: &[Step]) {
             Step::Commit(writes) | Step::Abort(writes) => {
                 let mut txn = store.begin_write().unwrap();
                 let index = txn.index();
-                assert_eq!(index, model.index.max(1) + 1, "1 is the index of what never changed");
+                assert_eq!(index, model.index.max(1) + 1, "1 is the index of unchanged data");
                 let mut next = model.clone();
                 let mut wrote = false;
                 for write in writes {

@@ -298,7 +298,7 @@ fn savepoint_rolls_back_only_its_own_writes() {
     let view = store.snapshot();
     assert_eq!((view.count::<Names>(), view.count::<Volumes>()), (2, 1));
     let commit = store.changes_since(0).unwrap().next().unwrap().unwrap();
-    assert_eq!(commit.changes.len(), 3, "what was taken back is not in the journal");
+    assert_eq!(commit.changes.len(), 3, "rolled back writes are not in the journal");
 }
 
 #[test]

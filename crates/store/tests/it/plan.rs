@@ -155,12 +155,12 @@ proptest! {
             .map(|row| (**row).clone())
             .collect();
         let planned = plan::<Volumes>(&view, &range, order, &filter.conjuncts());
-        let told = planned.to_string();
+        let shown = planned.to_string();
         let planned: Vec<Volume> = planned
             .filter(|row| filter.matches(row))
             .map(|row| (**row).clone())
             .collect();
-        prop_assert_eq!(planned, naive, "{} by {}", text, told);
+        prop_assert_eq!(planned, naive, "{} by {}", text, shown);
     }
 
     #[test]
@@ -194,13 +194,13 @@ proptest! {
         let after = store.blocking(0, std::time::Instant::now(), query).unwrap();
         prop_assert!(after.index >= before.index, "the index of a read never goes back");
         if after.value != before.value {
-            let told = match attempt {
+            let woken = match attempt {
                 statehold_store::Attempt::Ready(_) => false,
                 statehold_store::Attempt::Parked(parked) => {
                     pin!(parked).poll(&mut Context::from_waker(Waker::noop())).is_ready()
                 }
             };
-            prop_assert!(told, "parked on what has changed");
+            prop_assert!(woken, "parked on a changed range");
         }
     }
 }
@@ -220,21 +220,21 @@ fn plan_uses_and_shows_the_smallest_fitting_index() {
         .collect();
     let store = store(&rows);
     let view = store.snapshot();
-    let told = |text: &str| {
+    let shown = |text: &str| {
         let conjuncts = compile(text).conjuncts();
         plan::<Volumes>(&view, &KeyRange::all(), Order::Ascending, &conjuncts).to_string()
     };
-    assert_eq!(told("Plugin == rare and Size == 3"), "index size: 1 rows where Size == 3");
-    assert_eq!(told("Plugin == rare"), "index plugin: 10 rows where Plugin == \"rare\"");
-    assert_eq!(told("Size == 1 or Size == 7"), "index size: 2 rows where Size in [1, 7]");
-    assert_eq!(told("ID == `007`"), "range of table volumes");
-    assert_eq!(told("Plugin != rare"), "range of table volumes");
-    let range = told("Size >= 190 and Plugin == often");
+    assert_eq!(shown("Plugin == rare and Size == 3"), "index size: 1 rows where Size == 3");
+    assert_eq!(shown("Plugin == rare"), "index plugin: 10 rows where Plugin == \"rare\"");
+    assert_eq!(shown("Size == 1 or Size == 7"), "index size: 2 rows where Size in [1, 7]");
+    assert_eq!(shown("ID == `007`"), "range of table volumes");
+    assert_eq!(shown("Plugin != rare"), "range of table volumes");
+    let range = shown("Size >= 190 and Plugin == often");
     assert_eq!(range, "index size: 10 rows where Size >= 190");
-    let descending = told("Age between 10 and 12");
+    let descending = shown("Age between 10 and 12");
     assert_eq!(descending, "index age: 3 rows where Age between 10 and 12");
-    assert_eq!(told("Age < 2"), "index age: 2 rows where Age < 2");
-    let everything = told("Plugin matches \"^\"");
+    assert_eq!(shown("Age < 2"), "index age: 2 rows where Age < 2");
+    let everything = shown("Plugin matches \"^\"");
     assert_eq!(everything, "range of table volumes");
 }
 

@@ -46,11 +46,11 @@ fn rows_of_an_undeclared_table_are_refused_by_its_name() {
         let read_only = Options::default().read_only(true);
         for options in [Options::default(), read_only] {
             let error = Store::open_with(dir.path(), &volumes(), &options).unwrap_err();
-            let told = error.to_string();
-            let OpenError::UnknownTable { path, name } = error else { panic!("{told}") };
+            let message = error.to_string();
+            let OpenError::UnknownTable { path, name } = error else { panic!("{message}") };
             assert_eq!(&*name, "names");
             assert!(path.ends_with(if checkpoint { "rows.redb" } else { "log.redb" }));
-            assert!(told.contains("keep(\"names\") or drop_table(\"names\")"), "{told}");
+            assert!(message.contains("keep(\"names\") or drop_table(\"names\")"), "{message}");
         }
         assert_eq!(count::<Names>(dir.path(), &schema()), 2);
     }

@@ -135,7 +135,7 @@ fn feed_has_every_commit(store: &Store) {
     assert_eq!(changes.next_until(later()).unwrap().map(|commit| commit.index), Some(next));
     add(store, "last");
     store.close().unwrap();
-    assert!(block_on(changes.next()).unwrap().is_ok(), "what was committed before the close");
+    assert!(block_on(changes.next()).unwrap().is_ok(), "commits before the close are returned");
     assert!(block_on(changes.next()).is_none());
     assert_eq!(changes.next_until(later()), Ok(None));
 }

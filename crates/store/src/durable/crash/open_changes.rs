@@ -218,7 +218,7 @@ fn crash_in_a_salvage_loses_no_unsaved_row() {
         drop(store);
         assert_eq!(keys(&std::mem::take(&mut *saved.lock())), unreadable, "{fault:?}");
         assert_eq!(rows::<Picky>(&open(&copy).unwrap(), value), readable, "{fault:?}");
-        assert!(saved.lock().is_empty(), "what was removed does not come again");
+        assert!(saved.lock().is_empty(), "removed rows are not saved again");
     }
 }
 

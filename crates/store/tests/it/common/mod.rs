@@ -121,6 +121,6 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         }
         let since = Instant::now();
         std::thread::park_timeout(NEVER);
-        assert!(since.elapsed() < NEVER, "nobody woke the future");
+        assert!(since.elapsed() < NEVER, "the future was never woken");
     }
 }
