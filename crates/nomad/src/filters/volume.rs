@@ -22,7 +22,7 @@ use crate::{
 ///
 /// let filter = Filter::<VolumeItem>::compile("Schedulable == true and NodesHealthy != 0");
 /// assert!(filter.is_ok());
-/// Secrets cannot be probed with a filter.
+/// // Secrets cannot be probed with a filter.
 /// assert!(Filter::<VolumeItem>::compile("Secrets.password == xyzzy").is_err());
 /// ```
 #[derive(Clone, Debug, Filterable)]

@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_plugin_without_an_id_is_rejected() {
         let error = node_body(br#"{"CSINodePlugins": {"": {"PluginID": ""}}}"#, ID).unwrap_err();
-        assert!(error.to_string().contains("a plugin needs an ID"), "{error}");
+        assert!(error.to_string().contains("a plugin must have an ID"), "{error}");
     }
 
     #[test]

@@ -181,7 +181,7 @@ fn two_volumes_never_share_created_data() {
     let space = Namespace { name: "other".into(), ..Default::default() };
     cluster.write(|txn| upsert_namespace(txn, space)).unwrap();
     create(&cluster, &providers, vec![new_spec("v")]).unwrap().unwrap();
-    let taken = "1 error occurred:\n\t* volume name \"v\" is taken: its provider made a volume of \
+    let taken = "1 error occurred:\n\t* volume name \"v\" is taken: its provider created a volume of \
                  that name, which is registered with another ID or in another namespace\n\n";
     let named = |id: &str, namespace: &str| VolumeSpec {
         id: id.into(),
