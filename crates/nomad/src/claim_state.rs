@@ -16,7 +16,7 @@
 //! changes nothing. Nothing here reads the store: the caller passes the surrounding state as
 //! [`ClaimContext`].
 //!
-//! Nomad: nomad/structs/csi.go, CSIVolume.Claim and claimRelease.
+//! Nomad: `nomad/structs/csi.go`, `CSIVolume.Claim` and `claimRelease`.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! A requested host volume: its validation, and the rules for updating an existing volume.
 //!
-//! Nomad: nomad/structs/host_volumes.go, HostVolume.Validate and ValidateUpdate.
+//! Nomad: `nomad/structs/host_volumes.go`, `HostVolume.Validate` and `ValidateUpdate`.
 
 use std::fmt;
 

@@ -5,8 +5,8 @@
 //! does, then the claim's row is deleted. This module only reads; the operations on claims plan and
 //! record the steps.
 //!
-//! Nomad: nomad/volumewatcher/volume_watcher.go, volumeReapImpl; nomad/csi_endpoint.go,
-//! CSIVolume.nodeUnpublishVolume and controllerUnpublishVolume.
+//! Nomad: `nomad/volumewatcher/volume_watcher.go`, `volumeReapImpl`; `nomad/csi_endpoint.go`,
+//! `CSIVolume.nodeUnpublishVolume` and `controllerUnpublishVolume`.
 
 use std::{fmt, iter};
 

@@ -1,6 +1,6 @@
 //! Search by the prefix of an ID, or by a part of a name, in one or all contexts.
 //!
-//! Nomad: nomad/search_endpoint.go, Search.PrefixSearch and FuzzySearch.
+//! Nomad: `nomad/search_endpoint.go`, `Search.PrefixSearch` and `FuzzySearch`.
 
 mod fuzzy;
 
@@ -20,7 +20,7 @@ pub use self::fuzzy::{
     FUZZY_MIN_CHARS, FuzzyJobParts, FuzzyMatch, FuzzyMatches, fuzzy_search, fuzzy_search_in_jobs,
 };
 
-/// Maximum number of IDs that a search returns. Nomad: nomad/search_endpoint.go, truncateLimit.
+/// Maximum number of IDs that a search returns. Nomad: `nomad/search_endpoint.go`, `truncateLimit`.
 pub const SEARCH_MATCHES_MAX: usize = 20;
 
 /// A kind of resource to search.

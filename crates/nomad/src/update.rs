@@ -3,8 +3,9 @@
 //! All violations of a volume are collected before any is reported. A volume with a violation is
 //! not changed.
 //!
-//! Nomad: nomad/structs/csi.go, CSIVolume.Merge; nomad/csi_endpoint.go, CSIVolume.expandVolume. The
-//! messages are Nomad's, except that of [`CapacityError::NoController`].
+//! Nomad: `nomad/structs/csi.go`, `CSIVolume.Merge`; `nomad/csi_endpoint.go`,
+//! `CSIVolume.expandVolume`. The messages are Nomad's, except that of
+//! [`CapacityError::NoController`].
 
 use std::{collections::BTreeSet, fmt};
 

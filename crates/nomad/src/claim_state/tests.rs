@@ -1,5 +1,5 @@
 //! The claim sequences of Nomad's own tests, on a volume without a store. Nomad:
-//! nomad/structs/csi_test.go.
+//! `nomad/structs/csi_test.go`.
 
 use std::collections::BTreeMap;
 

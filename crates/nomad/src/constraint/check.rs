@@ -1,6 +1,6 @@
 //! Validation of a constraint without a node.
 //!
-//! Nomad: nomad/structs/structs.go, Constraint.Validate, whose messages these are.
+//! Nomad: `nomad/structs/structs.go`, `Constraint.Validate`, whose messages these are.
 
 use std::fmt;
 

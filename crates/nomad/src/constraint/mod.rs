@@ -3,7 +3,7 @@
 //! A target is a literal string, or `${...}` for an attribute of the node. An attribute that the
 //! node does not have is absent, which only `!=`, `not` and `is_not_set` accept.
 //!
-//! Nomad: scheduler/feasible.go, checkConstraint and resolveTarget.
+//! Nomad: `scheduler/feasible.go`, `checkConstraint` and `resolveTarget`.
 
 mod check;
 mod version;

@@ -1,7 +1,7 @@
 //! Versions, and conditions on them such as `>= 1.2, < 2` or `~> 1.4`.
 //!
-//! go-version: version.go and constraint.go, which Nomad's `version` operator uses. Nomad:
-//! helper/constraints/semver for `semver`.
+//! go-version: `version.go` and `constraint.go`, which Nomad's `version` operator uses. Nomad:
+//! `helper/constraints/semver` for `semver`.
 
 use std::cmp::Ordering;
 

@@ -28,8 +28,8 @@ use crate::{
 pub struct HostVolumeItem {
     #[filterable(flatten(deref))]
     volume: Entry<HostVolume>,
-    /// Always empty, because lists show no allocations. Nomad: nomad/structs/host_volumes.go,
-    /// HostVolume.Allocations, which only a read of one volume fills.
+    /// Always empty, because lists show no allocations. Nomad: `nomad/structs/host_volumes.go`,
+    /// `HostVolume.Allocations`, which only a read of one volume fills.
     allocations: Vec<AllocationItem>,
 }
 

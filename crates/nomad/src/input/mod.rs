@@ -3,7 +3,7 @@
 //!
 //! Field names match in any case, unknown fields are ignored, `null` equals an absent field, and
 //! bytes after the first JSON value of a body are ignored. Names that are data, such as those of
-//! secrets, keep their case. Go: encoding/json, Decoder.Decode does the same.
+//! secrets, keep their case. Go: `encoding/json`, `Decoder.Decode` does the same.
 //!
 //! Fields that belong to the server are ignored.
 

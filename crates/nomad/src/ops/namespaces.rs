@@ -1,7 +1,7 @@
 //! Creates, updates and deletes namespaces. Only an empty namespace can be deleted.
 //!
-//! Nomad: nomad/structs/structs.go, Namespace.Validate; nomad/state/state_store.go,
-//! DeleteNamespaces.
+//! Nomad: `nomad/structs/structs.go`, `Namespace.Validate`; `nomad/state/state_store.go`,
+//! `DeleteNamespaces`.
 
 use std::fmt;
 

@@ -51,7 +51,7 @@ pub type Labels = BTreeMap<Box<str>, Box<str>>;
 /// The pool of nodes that name none.
 pub const DEFAULT_NODE_POOL: &str = "default";
 
-/// The pool that contains every node. Nomad: nomad/structs/node_pool.go, NodePoolAll.
+/// The pool that contains every node. Nomad: `nomad/structs/node_pool.go`, `NodePoolAll`.
 pub const ALL_NODE_POOL: &str = "all";
 
 /// Returns the schema of all tables of this crate, to open a store with.

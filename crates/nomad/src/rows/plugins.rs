@@ -61,7 +61,7 @@ impl CsiPlugin {
 ///
 /// Stored in the plugin's row, by the transaction that writes an instance, so that the health of a
 /// plugin and of its volumes costs the same for any number of instances. Nomad stores the counts
-/// too: nomad/structs/csi.go, CSIPlugin.ControllersHealthy.
+/// too: `nomad/structs/csi.go`, `CSIPlugin.ControllersHealthy`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceCounts {
     /// Instances that report.

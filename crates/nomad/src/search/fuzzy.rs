@@ -1,6 +1,6 @@
 //! Search by a part of a name.
 //!
-//! Nomad: nomad/search_endpoint.go, Search.FuzzySearch and fuzzyMatchesJob.
+//! Nomad: `nomad/search_endpoint.go`, `Search.FuzzySearch` and `fuzzyMatchesJob`.
 
 use serde::Serialize;
 use statehold_store::{KeyRange, Order, ReadView};

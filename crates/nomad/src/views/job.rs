@@ -13,7 +13,7 @@ use crate::{
     rows::{Job, PluginKind, RequestKind, TaskGroup},
 };
 
-/// The priority of a job that sets none. Nomad: nomad/structs/structs.go, JobDefaultPriority.
+/// The priority of a job that sets none. Nomad: `nomad/structs/structs.go`, `JobDefaultPriority`.
 const PRIORITY: u8 = 50;
 
 /// The datacenters of a job that names none: all.

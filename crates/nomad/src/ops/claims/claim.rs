@@ -2,7 +2,8 @@
 //!
 //! The state machine holds the rules; this module reads its context from the store.
 //!
-//! Nomad: nomad/csi_endpoint.go, CSIVolume.Claim; nomad/state/state_store.go, CSIVolumeClaim.
+//! Nomad: `nomad/csi_endpoint.go`, `CSIVolume.Claim`; `nomad/state/state_store.go`,
+//! `CSIVolumeClaim`.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Sticky claims of task groups: created when an allocation is placed on the node of its group's
 //! volume, kept when it ends, and deleted with the job or on request.
 //!
-//! Nomad: nomad/state/state_store.go, upsertAllocsImpl, for allocations with sticky volumes.
+//! Nomad: `nomad/state/state_store.go`, `upsertAllocsImpl`, for allocations with sticky volumes.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! Releases a claim for a client that reports its node as detached.
 //!
-//! Nomad: nomad/csi_endpoint.go, CSIVolume.Unpublish.
+//! Nomad: `nomad/csi_endpoint.go`, `CSIVolume.Unpublish`.
 
 use std::fmt;
 

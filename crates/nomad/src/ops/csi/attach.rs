@@ -1,6 +1,6 @@
 //! Attaches a volume to the node of a new claim.
 //!
-//! Nomad: nomad/csi_endpoint.go, CSIVolume.controllerPublishVolume.
+//! Nomad: `nomad/csi_endpoint.go`, `CSIVolume.controllerPublishVolume`.
 
 use std::fmt;
 

@@ -3,7 +3,7 @@
 //! [`create_with_provider`] and [`register_with_provider`] call the providers on a view, outside of
 //! any transaction; [`record_volumes`] repeats all checks and writes the results.
 //!
-//! Nomad: nomad/csi_endpoint.go, CSIVolume.Create and Register.
+//! Nomad: `nomad/csi_endpoint.go`, `CSIVolume.Create` and `Register`.
 
 use std::fmt;
 

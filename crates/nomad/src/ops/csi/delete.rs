@@ -1,6 +1,6 @@
 //! Deletes volumes at their provider.
 //!
-//! Nomad: nomad/csi_endpoint.go, CSIVolume.Delete.
+//! Nomad: `nomad/csi_endpoint.go`, `CSIVolume.Delete`.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Deregisters volumes. Their data stays at the provider, which is not called.
 //!
-//! Nomad: nomad/csi_endpoint.go, CSIVolume.Deregister; nomad/state/state_store.go,
-//! CSIVolumeDeregister.
+//! Nomad: `nomad/csi_endpoint.go`, `CSIVolume.Deregister`; `nomad/state/state_store.go`,
+//! `CSIVolumeDeregister`.
 
 use std::fmt;
 

@@ -3,9 +3,8 @@
 //!
 //! A plugin's row exists while a node reports the plugin, or a job that is not over runs it.
 //!
-//! Nomad: nomad/state/state_store.go, updateNodeCSIPlugins, deleteNodeCSIPlugins and
-//! updateJobCSIPlugins.
-//! to.
+//! Nomad: `nomad/state/state_store.go`, `updateNodeCSIPlugins`, `deleteNodeCSIPlugins` and
+//! `updateJobCSIPlugins`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -191,8 +190,8 @@ pub(in crate::ops) fn delete_allocation_instances(
     Ok(())
 }
 
-/// Minimum age of an unused plugin before it is deleted, in nanoseconds. Nomad: nomad/config.go,
-/// CSIPluginGCThreshold.
+/// Minimum age of an unused plugin before it is deleted, in nanoseconds. Nomad: `nomad/config.go`,
+/// `CSIPluginGCThreshold`.
 const UNUSED_KEPT: i64 = 3_600_000_000_000;
 
 /// Deletes the plugins without instances and jobs that have not changed for an hour. Returns their

@@ -1,7 +1,8 @@
 //! Registers volumes that exist at their provider, new ones and known ones: all volumes of a
 //! request or none.
 //!
-//! Nomad: nomad/csi_endpoint.go, CSIVolume.Register; nomad/state/state_store.go, UpsertCSIVolume.
+//! Nomad: `nomad/csi_endpoint.go`, `CSIVolume.Register`; `nomad/state/state_store.go`,
+//! `UpsertCSIVolume`.
 
 use std::{collections::BTreeMap, fmt};
 

@@ -3,8 +3,8 @@
 //!
 //! Every function here may block as long as the provider does.
 //!
-//! Nomad: nomad/csi_endpoint.go, CSIVolume.CreateSnapshot, DeleteSnapshot, ListSnapshots and
-//! ListExternal.
+//! Nomad: `nomad/csi_endpoint.go`, `CSIVolume.CreateSnapshot`, `DeleteSnapshot`, `ListSnapshots`
+//! and `ListExternal`.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! Errors of operations on host volumes, and the results of nodes.
 //!
-//! The messages are those of Nomad: nomad/host_volume_endpoint.go.
+//! The messages are those of Nomad: `nomad/host_volume_endpoint.go`.
 
 use std::fmt;
 

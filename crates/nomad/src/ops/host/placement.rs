@@ -1,6 +1,6 @@
 //! Placement of host volumes on nodes.
 //!
-//! Nomad: nomad/host_volume_endpoint.go, placeHostVolume.
+//! Nomad: `nomad/host_volume_endpoint.go`, `placeHostVolume`.
 
 use statehold_store::{KeyRange, Order, ReadView};
 use uuid::Uuid;

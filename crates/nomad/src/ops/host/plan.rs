@@ -1,6 +1,6 @@
 //! Plans operations on host volumes: every check that is possible before the node is called.
 //!
-//! Nomad: nomad/host_volume_endpoint.go, HostVolume.Create, Register and Delete.
+//! Nomad: `nomad/host_volume_endpoint.go`, `HostVolume.Create`, `Register` and `Delete`.
 
 use statehold_store::ReadView;
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! Keeps host volumes consistent with the reports of their nodes, in the transaction of the report.
 //!
-//! Nomad: nomad/state/state_store_host_volumes.go, upsertHostVolumeForNode.
+//! Nomad: `nomad/state/state_store_host_volumes.go`, `upsertHostVolumeForNode`.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
 //! Allocations of nodes that are down or were deleted.
 //!
 //! Such a node never reports the end of its allocations, so their claims and host volumes would
-//! never be released. Nomad: scheduler/reconcile, where allocations on tainted nodes become `lost`.
-//! Here they become lost a grace period after their node, and everything that waits for their end
-//! is released.
+//! never be released. Nomad: `scheduler/reconcile`, where allocations on tainted nodes become
+//! `lost`. Here they become lost a grace period after their node, and everything that waits for
+//! their end is released.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::rows::{Allocation, Allocations, LostNode, LostNodes, Nodes};
 /// that was cut off may still write to its volumes.
 pub const LOST_AFTER_DEFAULT: Duration = Duration::from_secs(5 * 60);
 
-/// Nomad: nomad/structs/structs.go, `allocLost`.
+/// Nomad: `nomad/structs/structs.go`, `allocLost`.
 const LOST_DESCRIPTION: &str = "alloc is lost since its node is down";
 
 /// Records that a node is lost, or is back.
