@@ -20,7 +20,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
 fn volumes_and_snapshots_are_written_in_one_module() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let domain = sources(&crates.join("cinder/src"));
-    let server = sources(&crates.join("server/src/block_storage"));
+    let server = sources(&crates.join("cinder-server/src"));
     let mut writers = Vec::new();
     for path in domain.iter().chain(&server) {
         let text = fs::read_to_string(path).unwrap();
