@@ -123,6 +123,7 @@ impl TableView<'_> {
 
     /// Returns the number of its rows.
     pub fn rows(&self) -> usize {
+        // A row count changes with any insert or delete of the table.
         self.view.track(self.tree_id(), &Span::all());
         self.table.info().2
     }

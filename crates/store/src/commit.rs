@@ -266,6 +266,7 @@ impl Queue {
             if work && (state.stop || state.asked > state.flushed) {
                 return Some(state.turn(state.newest));
             }
+            // Nothing is left to flush, or the queue has failed and flushes no more.
             if state.stop {
                 return None;
             }

@@ -82,6 +82,7 @@ impl Feed<'_> {
 
     fn check(&self) -> Result<(), FeedError> {
         let compacted = self.store.journal().compacted();
+        // The commit after `after` is gone, so continuing would leave a gap.
         if self.after < compacted {
             return Err(FeedError::Compacted { oldest: compacted.saturating_add(1) });
         }

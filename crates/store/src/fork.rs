@@ -118,6 +118,7 @@ pub struct Transition {
 
 impl Transitions<'_> {
     fn step(&mut self, commit: Commit) -> Result<Transition, FeedError> {
+        // One pointer for each table: the commit copies only the nodes that it changes.
         let mut root = Root::clone(&self.state.0);
         root.apply(self.store.schema(), &commit.recorded())
             .map_err(|error| FeedError::Storage { reason: error.to_string().into() })?;

@@ -149,6 +149,7 @@ fn decode<T: Table>(
                 loaded.dropped.push(key);
                 continue;
             }
+            // The bytes are kept for the caller's `save`, which runs before they are deleted.
             Err(reason) if context.salvage && reason.is_of_the_row() => {
                 loaded.unreadable.push((key, bytes, reason));
                 continue;

@@ -85,6 +85,7 @@ impl Watched {
         let exact = match form {
             Form::Key => &mut self.keys,
             Form::Prefix => self.prefixes.entry(span.lo.as_slice().len()).or_default(),
+            // A range between two keys has no single hash, so it is found by a scan.
             Form::Range => {
                 self.ranges.insert(id, (span.clone(), signal));
                 return;

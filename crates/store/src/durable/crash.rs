@@ -616,7 +616,7 @@ fn crash_at_every_sync_keeps_acknowledged_commits() {
 }
 
 #[test]
-fn failed_sync_keeps_acknowledged_commits_and_poisons_the_store() {
+fn failed_sync_keeps_acknowledged_commits_and_poisons() {
     check_all(|(syncs, _)| (0..syncs).map(Fault::FailedSync).collect());
 }
 
@@ -626,13 +626,13 @@ fn torn_write_keeps_acknowledged_commits() {
 }
 
 #[test]
-fn failed_write_keeps_acknowledged_commits_and_poisons_the_store() {
+fn failed_write_keeps_acknowledged_commits_and_poisons() {
     let reopened = check_all(|(_, writes)| (0..writes).map(Fault::FailedWrite).collect());
     assert!(reopened > 20, "a write that failed is proved to have failed, and the store goes on");
 }
 
 #[test]
-fn full_disk_keeps_acknowledged_commits_and_writes_resume_with_space() {
+fn full_disk_keeps_acknowledged_commits_and_writes_resume() {
     let reopened = check_all(|(_, writes)| (0..writes).map(Fault::DiskFull).collect());
     assert!(reopened > 20, "the store goes on where it failed");
 }

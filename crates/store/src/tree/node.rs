@@ -271,6 +271,7 @@ pub(super) fn remove<V: Clone>(node: &mut Arc<Node<V>>, key: &[u8], index: u64) 
             let old = remove(&mut inner.children[at], key, index)?;
             inner.last_change = index;
             inner.count -= 1;
+            // Nodes filled to less than half would waste memory and deepen the tree.
             if inner.children[at].fill() < FILL_MIN && inner.children.len() > 1 {
                 // Prefer the left neighbour, which is full after ascending inserts. The first child has only a
                 // right one.

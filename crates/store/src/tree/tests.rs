@@ -258,7 +258,7 @@ fn distant_change_keeps_the_last_change_of_a_range() {
 }
 
 #[test]
-fn removing_everything_leaves_an_empty_tree_with_its_last_change() {
+fn removing_everything_keeps_the_last_change() {
     let mut tree = Tree::from_sorted((0..500).map(|k| (key(k), 0)).collect(), 1);
     for (k, index) in (0..500).zip(2..) {
         tree.remove(key(k).as_slice(), index);

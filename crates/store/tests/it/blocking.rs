@@ -122,7 +122,7 @@ fn scan_is_woken_by_inserts_changes_and_deletes() {
 }
 
 #[test]
-fn a_secondary_index_wakes_its_readers_when_a_row_moves_in_or_out() {
+fn secondary_index_wakes_readers_when_a_row_enters_or_leaves() {
     let store = store();
     let node = Uuid::from_u128(0xA8 << 120);
     let prefix = "a8".parse().unwrap();

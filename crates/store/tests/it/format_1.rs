@@ -154,7 +154,7 @@ fn a_directory_of_format_1_without_its_journal_is_refused() {
 }
 
 #[test]
-fn files_of_an_upgraded_and_an_older_directory_are_refused_together() {
+fn upgraded_and_older_files_are_refused_together() {
     for file in ["log.redb", "rows.redb"] {
         let dir = directory("both");
         drop(Store::open(dir.path(), &schema()).unwrap());

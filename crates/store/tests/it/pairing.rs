@@ -67,7 +67,7 @@ fn refused(dir: &Path) -> OpenError {
 }
 
 #[test]
-fn a_missing_or_empty_file_is_refused_before_the_first_checkpoint() {
+fn missing_or_empty_file_is_refused_before_a_checkpoint() {
     for checkpointed in [false, true] {
         for name in BOTH {
             let dir = killed(&["a", "b"], checkpointed);
