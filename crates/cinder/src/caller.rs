@@ -7,7 +7,7 @@ use std::sync::{
 
 use crate::{
     access::{Policy, Target, actions::Rule},
-    error::Error,
+    errors::Error,
     rows::{Backup, Group, GroupSnapshot, Message, Snapshot, Volume},
 };
 

@@ -7,7 +7,7 @@ use crate::{
     access::actions::Rule,
     caller::{Caller, policy},
     config::Config,
-    error::{Error, Missing},
+    errors::{Error, Missing},
     id::parse_id,
     rows::{Backup, Snapshot, Volume},
     version::Microversion,

@@ -60,7 +60,7 @@ mod access;
 mod caller;
 mod config;
 mod context;
-mod error;
+mod errors;
 mod id;
 pub mod input;
 mod list;
@@ -69,6 +69,7 @@ mod python;
 mod quota;
 mod rows;
 mod schema;
+mod status_machine;
 mod time;
 mod totals;
 mod version;
@@ -86,7 +87,10 @@ pub use self::{
     caller::{Caller, HasOwner, PolicyChecked, Role, policy},
     config::{Config, QuotaDefaults},
     context::{Context, find_backup, find_snapshot, find_volume},
-    error::{Error, ErrorBody, Missing},
+    errors::{
+        BackupRefusal, CantAdd, Error, ErrorBody, GroupRefusal, Missing, OverQuota, SchemaError,
+        SnapshotRefusal, VersionError, VolumeRefusal,
+    },
     id::parse_id,
     list::{
         AllowedFilters, Column, ColumnGetter, ListPage, ListRequest, ListResource, PAGE_ROWS_MAX,
@@ -94,15 +98,20 @@ pub use self::{
     },
     ops::*,
     quota::{
-        DEFAULT_CLASS, OverQuota, QuotaSet, RESERVATION_NS, Usage, class_limit, count_usage,
+        DEFAULT_CLASS, QuotaSet, RESERVATION_NS, Usage, class_limit, count_usage,
         expire_reservations, quota_limit, quota_resources, quota_usage, reset_quotas,
         set_class_quotas, set_quotas,
     },
     rows::*,
-    schema::SchemaError,
+    status_machine::{
+        AllowedIn, BACKUP_TRANSITIONS, BackupOperation, GROUP_SNAPSHOT_TRANSITIONS,
+        GROUP_TRANSITIONS, GroupOperation, GroupSnapshotOperation, NextStatus,
+        SNAPSHOT_TRANSITIONS, SnapshotOperation, TRANSITIONS_MAX, Transition, VOLUME_TRANSITIONS,
+        VolumeOperation, Work,
+    },
     time::timestamp,
     totals::count_totals,
-    version::{Microversion, VersionError},
+    version::Microversion,
     view::*,
     work::{
         ATTEMPTS_MAX, Backlog, FailureCause, Outcome, Placement, exhausted_work, finish_work,

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::errors::{MINOR_MAX, VersionError};
+
 /// The service type that the version header MUST name.
 const SERVICE: &str = "volume";
 
@@ -17,7 +19,7 @@ impl Microversion {
     pub const MIN: Self = Self(0);
 
     /// The last version, which `latest` selects.
-    pub const MAX: Self = Self(71);
+    pub const MAX: Self = Self(MINOR_MAX);
 
     /// Returns the version `3.minor`, at most [`Microversion::MAX`].
     ///
@@ -90,55 +92,6 @@ impl fmt::Display for Microversion {
         write!(f, "3.{}", self.0)
     }
 }
-
-/// An error in the version header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum VersionError {
-    /// The header has no item for this service.
-    OtherService,
-    /// The version is not `major.minor`.
-    Format {
-        /// The version as sent.
-        text: Box<str>,
-    },
-    /// The version is not supported.
-    Range {
-        /// The version as sent.
-        text: Box<str>,
-    },
-}
-
-impl VersionError {
-    /// Returns the HTTP status: 400, or 406 for a version out of range.
-    pub fn status(&self) -> u16 {
-        match self {
-            Self::OtherService | Self::Format { .. } => 400,
-            Self::Range { .. } => 406,
-        }
-    }
-}
-
-impl fmt::Display for VersionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OtherService => f.write_str(crate::error::MALFORMED),
-            Self::Format { text } => write!(
-                f,
-                "API Version String {text} is of invalid format. Must be of format \
-                 MajorNum.MinorNum."
-            ),
-            Self::Range { text } => write!(
-                f,
-                "Version {text} is not supported by the API. Minimum is {} and maximum is {}.",
-                Microversion::MIN,
-                Microversion::MAX
-            ),
-        }
-    }
-}
-
-impl std::error::Error for VersionError {}
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::{caller::Caller, error::Error, version::Microversion};
+use crate::{caller::Caller, errors::Error, version::Microversion};
 
 // Cinder: cinder/api/common.py, reject_invalid_filters; etc/cinder/resource_filters.json.
 /// First version that rejects filters which a member may not use.

@@ -11,7 +11,7 @@ use statehold_store::folded;
 
 use super::{Column, column};
 use crate::{
-    error::Error,
+    errors::Error,
     id::parse_id,
     python::{Literal, parse_literal},
     rows::{METADATA_PAIR, NAME_FOLDED, metadata_pair},

@@ -20,6 +20,8 @@ use statehold_filter::Filterable;
 use statehold_store::{Index, Order, ReadView, Scan, Table};
 use uuid::Uuid;
 
+use crate::{access::actions::Rule, errors::Missing};
+
 pub use self::{
     allowed::{AllowedFilters, RESOURCE_FILTERS},
     column::Column,
@@ -27,7 +29,6 @@ pub use self::{
     run::{ListPage, list},
     types::{list_types, parse_is_public},
 };
-use crate::{access::actions::Rule, error::Missing};
 
 /// Reads a column of a row.
 pub type ColumnGetter<T> = for<'r> fn(&'r T) -> Column<'r>;

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{ListResource, allowed::FilterKey, condition::Condition, sort::Sort};
 use crate::{
-    caller::Caller, error::Error, id::parse_id, schema::boolean_text, version::Microversion,
+    caller::Caller, errors::Error, id::parse_id, schema::boolean_text, version::Microversion,
     view::is_shown,
 };
 

@@ -7,7 +7,7 @@ use super::{AllowedFilters, Column, ColumnGetter, ListResource, allowed, ordered
 use crate::{
     access::actions::Rule,
     caller::policy,
-    error::Missing,
+    errors::Missing,
     rows::{
         Attachment, Backup, Group, GroupSnapshot, GroupType, Message, QosSpecs, Snapshot, Transfer,
         Volume, VolumeType,

@@ -6,9 +6,11 @@ use std::cell::{OnceCell, RefCell};
 use statehold_filter::{Conjunct, Filter};
 use statehold_store::{Entry, KeyRange, Order, ReadView, Scan, plan_within};
 
-use super::{ColumnGetter, ListResource, PageStart, condition::Condition, first::TopRows, ordered};
-use super::{request::ListRequest, sort::Direction};
-use crate::error::Error;
+use super::{
+    ColumnGetter, ListResource, PageStart, condition::Condition, first::TopRows, ordered,
+    request::ListRequest, sort::Direction,
+};
+use crate::errors::Error;
 
 /// Maximum number of rows for which an index of a filter takes precedence over one in the requested
 /// order; the rows are then sorted.

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::ListResource;
-use crate::{error::Error, version::Microversion};
+use crate::{errors::Error, version::Microversion};
 
 /// The direction of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

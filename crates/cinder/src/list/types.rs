@@ -5,7 +5,7 @@ use statehold_store::ReadView;
 
 use super::{ListPage, ListRequest, list};
 use crate::{
-    caller::Caller, error::Error, rows::VolumeType, schema::boolean_text, version::Microversion,
+    caller::Caller, errors::Error, rows::VolumeType, schema::boolean_text, version::Microversion,
 };
 
 /// First version with a filter by `extra_specs`.

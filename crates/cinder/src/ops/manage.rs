@@ -7,10 +7,9 @@ use crate::{
     Pairs,
     caller::policy,
     context::{Context, find_volume},
-    error::Error,
+    errors::Error,
     id::parse_id,
     ops::{
-        refusal::check_settled,
         type_rules::{check_unencrypted, resolve_zone},
         types::{default_type, find_type},
     },
@@ -19,6 +18,7 @@ use crate::{
         AttachStatus, Service, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, VolumeType,
         WorkTarget,
     },
+    status_machine::{VolumeOperation, check_settled},
     totals,
     work::queue,
 };
@@ -193,13 +193,7 @@ pub fn manage_snapshot(
             "Unable to manage existing snapshot. Snapshot {reference} already managed."
         )));
     }
-    if !matches!(volume.status, VolumeStatus::Available | VolumeStatus::InUse) {
-        return Err(Error::request(format!(
-            "Invalid volume: Volume {} status must be available or in-use, but current status is: \
-             {}.",
-            volume.id, volume.status
-        )));
-    }
+    VolumeOperation::ManageSnapshot.check(&volume)?;
     check_settled(&volume)?;
     let project = &cx.caller.project;
     let deltas = quota::of_snapshot(cx.config, volume.volume_type_id, 1, volume.size);

@@ -5,7 +5,7 @@ use statehold_store::{Entry, ReadView, WriteTxn};
 use crate::{
     caller::policy,
     context::Context,
-    error::{Error, Missing},
+    errors::{Error, Missing},
     id::parse_id,
     rows::Message,
 };

@@ -7,7 +7,6 @@ mod groups;
 mod manage;
 mod messages;
 mod qos;
-mod refusal;
 mod services;
 mod snapshots;
 mod transfers;
@@ -21,19 +20,18 @@ pub use self::{
         create_attachment, delete_attachment, find_attachment,
     },
     backups::{
-        BackupChange, BackupRecord, BackupRefusal, BackupSpec, RestoreSpec, create_backup,
-        delete_backup, export_backup, import_backup, reset_backup_status, restore_backup,
-        update_backup,
+        BackupChange, BackupRecord, BackupSpec, RestoreSpec, create_backup, delete_backup,
+        export_backup, import_backup, reset_backup_status, restore_backup, update_backup,
     },
     groups::{
-        CONSISTENCY_TYPE, CantAdd, GROUP_VOLUMES_MAX, GroupApi, GroupChange, GroupRefusal,
-        GroupSnapshotSpec, GroupSource, GroupSourceSpec, GroupSpec, GroupTypeChange, GroupTypeSpec,
-        Replication, bootstrap_groups, change_replication, create_group, create_group_from,
-        create_group_snapshot, create_group_type, default_group_type, delete_group,
-        delete_group_snapshot, delete_group_spec, delete_group_type, find_group,
-        find_group_snapshot, get_group_spec, get_group_specs, get_group_type, replication_targets,
-        reset_group_snapshot_status, reset_group_status, set_group_specs, update_group,
-        update_group_specs, update_group_type, volumes_of,
+        CONSISTENCY_TYPE, GROUP_VOLUMES_MAX, GroupApi, GroupChange, GroupSnapshotSpec, GroupSource,
+        GroupSourceSpec, GroupSpec, GroupTypeChange, GroupTypeSpec, Replication, bootstrap_groups,
+        change_replication, create_group, create_group_from, create_group_snapshot,
+        create_group_type, default_group_type, delete_group, delete_group_snapshot,
+        delete_group_spec, delete_group_type, find_group, find_group_snapshot, get_group_spec,
+        get_group_specs, get_group_type, replication_targets, reset_group_snapshot_status,
+        reset_group_status, set_group_specs, update_group, update_group_specs, update_group_type,
+        volumes_of,
     },
     manage::{ManageSnapshotSpec, ManageVolumeSpec, manage_snapshot, manage_volume, named_host},
     messages::{delete_message, find_message},
@@ -41,15 +39,15 @@ pub use self::{
         QosSpec, bind_type, create_qos, delete_qos, delete_qos_keys, find_qos, front_end_qos,
         qos_types, unbind_types, update_qos,
     },
-    refusal::{SnapshotRefusal, VolumeRefusal},
     services::{
         HostUsage, StuckFilter, clean_up_stuck, disable_service, disabled_hosts, enable_service,
         failover_service, find_service, freeze_service, host_usage, register_service, services,
         zones,
     },
     snapshots::{
-        SnapshotChange, SnapshotSpec, create_snapshot, delete_snapshot, report_snapshot_status,
-        reset_snapshot_status, snapshot_metadata_item, unmanage_snapshot, update_snapshot,
+        SnapshotChange, SnapshotSpec, create_snapshot, delete_snapshot, delete_snapshot_metadata,
+        report_snapshot_status, reset_snapshot_status, set_snapshot_metadata,
+        snapshot_metadata_item, unmanage_snapshot, update_snapshot,
     },
     transfers::{
         TransferKey, TransferSpec, accept_transfer, create_transfer, delete_transfer, find_transfer,

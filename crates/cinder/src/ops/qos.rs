@@ -9,7 +9,7 @@ use crate::{
     Pairs,
     caller::policy,
     context::Context,
-    error::{Error, Missing},
+    errors::{Error, Missing},
     id::parse_id,
     rows::{QosSpecs, Volume, VolumeType},
 };

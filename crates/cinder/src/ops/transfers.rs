@@ -11,11 +11,11 @@ use super::volumes::write_volume;
 use crate::{
     caller::policy,
     context::{Context, check_volume, find_volume},
-    error::{Error, Missing},
+    errors::{Error, Missing, SnapshotRefusal, VolumeRefusal},
     id::parse_id,
-    ops::refusal::{SnapshotRefusal, VolumeRefusal, check_settled},
     quota,
-    rows::{Snapshot, SnapshotStatus, Transfer, Volume, VolumeStatus},
+    rows::{Snapshot, Transfer, Volume},
+    status_machine::{SnapshotOperation, VolumeOperation, check_settled},
     totals,
     work::snapshots_of,
 };
@@ -89,9 +89,7 @@ pub fn create_transfer(
     let mut row = Volume::clone(find_volume(txn, cx.caller, &spec.volume_id)?);
     cx.caller.check_on(policy::TRANSFER_CREATE, &row)?;
     let offered = txn.find(&Transfer::BY_VOLUME, row.id).map(|offer| offer.id);
-    if row.status != VolumeStatus::Available {
-        return Err(VolumeRefusal::Transfer.into());
-    }
+    let status = VolumeOperation::Offer.check(&row)?;
     check_settled(&row)?;
     let volume = row.id;
     // A member shares its group's project.
@@ -117,18 +115,16 @@ pub fn create_transfer(
         key_hash: key.hash(),
         created_at: cx.now,
     })?;
-    row.status = VolumeStatus::AwaitingTransfer;
+    row.status = status;
     Ok(write_volume(txn, cx.now, row)?)
 }
 
-fn check_snapshots(view: &impl ReadView, volume: Uuid) -> Result<(), SnapshotRefusal> {
+fn check_snapshots(view: &impl ReadView, volume: Uuid) -> Result<(), Error> {
     for row in snapshots_of(view, volume) {
         let snapshot = row.id;
-        if row.status != SnapshotStatus::Available {
-            return Err(SnapshotRefusal::Transfer { snapshot });
-        }
+        SnapshotOperation::Offer.check(row)?;
         if let Some(group_snapshot) = row.group_snapshot_id {
-            return Err(SnapshotRefusal::InGroupSnapshot { snapshot, group_snapshot });
+            return Err(SnapshotRefusal::InGroupSnapshot { snapshot, group_snapshot }.into());
         }
     }
     Ok(())
@@ -145,8 +141,8 @@ pub fn delete_transfer(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Re
     txn.delete::<Transfer>(transfer.id)?;
     let volume = txn.get::<Volume>(transfer.volume_id).map(|row| Volume::clone(row));
     // An operator may have reset the status, which then stays.
-    if let Some(mut row) = volume.filter(|row| row.status == VolumeStatus::AwaitingTransfer) {
-        row.status = VolumeStatus::Available;
+    if let Some(mut row) = volume.filter(|row| VolumeOperation::Withdraw.allows(row.status)) {
+        row.status = VolumeOperation::Withdraw.next(row.status);
         write_volume(txn, cx.now, row)?;
     }
     Ok(())
@@ -177,9 +173,8 @@ pub fn accept_transfer(
         )));
     }
     let volume = txn.get::<Volume>(transfer.volume_id).map(|row| Volume::clone(row));
-    let mut volume = volume
-        .filter(|row| row.status == VolumeStatus::AwaitingTransfer)
-        .ok_or(VolumeRefusal::AcceptTransfer { transfer: transfer.id })?;
+    let mut volume = volume.ok_or(VolumeRefusal::AcceptTransfer { transfer: transfer.id })?;
+    let status = VolumeOperation::Accept.check_with(&volume, transfer.id)?;
     let mut snapshots: Vec<Snapshot> = Vec::new();
     if !transfer.no_snapshots {
         check_snapshots(txn, volume.id)?;
@@ -221,7 +216,7 @@ pub fn accept_transfer(
     }
     volume.project_id = taker;
     volume.user_id = cx.caller.user.clone();
-    volume.status = VolumeStatus::Available;
+    volume.status = status;
     write_volume(txn, cx.now, volume)?;
     txn.delete::<Transfer>(transfer.id)?;
     Ok(transfer)

@@ -4,7 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::{config::Config, error::Error, ops::refusal::VolumeRefusal, python, rows::VolumeType};
+use crate::{
+    config::Config,
+    errors::{Error, VolumeRefusal},
+    python,
+    rows::VolumeType,
+};
 
 /// The extra spec with the minimum size of a volume, in GiB. Cinder:
 /// `cinder/volume/volume_types.py`, `MIN_SIZE_KEY`.

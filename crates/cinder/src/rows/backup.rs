@@ -27,13 +27,6 @@ statuses! {
     }
 }
 
-impl BackupStatus {
-    /// Returns whether only a worker brings the backup out of this status.
-    pub fn is_transitional(self) -> bool {
-        matches!(self, Self::Creating | Self::Deleting | Self::Restoring)
-    }
-}
-
 /// A copy of a volume's or snapshot's data, stored apart from back ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Filterable, Table)]
 #[table(name = "block_backups", version = 2, migrate = Backup::from_old)]

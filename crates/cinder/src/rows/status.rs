@@ -118,24 +118,6 @@ impl VolumeStatus {
             status => status.as_str(),
         }
     }
-
-    /// Returns whether only a worker brings the volume out of this status.
-    pub fn is_transitional(self) -> bool {
-        // `attaching`, `detaching` and `awaiting-transfer` are absent, because clients end them.
-        matches!(
-            self,
-            Self::Creating
-                | Self::Deleting
-                | Self::Extending
-                | Self::Retyping
-                | Self::Reverting
-                | Self::Managing
-                | Self::Unmanaging
-                | Self::BackingUp
-                | Self::RestoringBackup
-                | Self::ErrorManagingDeleting
-        )
-    }
 }
 
 // Cinder: cinder/objects/fields.py, VolumeAttachStatus.
@@ -200,15 +182,5 @@ statuses! {
         BackingUp "backing-up"
         /// Its volume is being reverted to it.
         Restoring "restoring"
-    }
-}
-
-impl SnapshotStatus {
-    /// Returns whether only a worker brings the snapshot out of this status.
-    pub fn is_transitional(self) -> bool {
-        matches!(
-            self,
-            Self::Creating | Self::Deleting | Self::Unmanaging | Self::BackingUp | Self::Restoring
-        )
     }
 }

@@ -1,4 +1,4 @@
-//! The backlog of the queue, for operators: its depth and age by task, and the room that it still takes.
+//! The backlog of the queue, for operators: its depth and age by task, and the space that it still allocates.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::rows::{Task, Volume, WorkItem};
 pub struct Backlog {
     /// Work items, those that a worker has begun included.
     pub depth: u64,
-    /// How long the oldest of them has been in the queue.
+    /// The time that the oldest of them has been queued.
     pub age: Duration,
 }
 
@@ -74,14 +74,14 @@ pub fn work_backlog(view: &impl ReadView, now: i64) -> BTreeMap<&'static str, Ba
     for item in items(view) {
         let backlog = found.entry(item.task.name()).or_default();
         backlog.depth += 1;
-        // A clock that was set back yields no age.
+        // The clock may have been set back.
         let age = u64::try_from(now.saturating_sub(item.queued_at)).unwrap_or(0);
         backlog.age = backlog.age.max(Duration::from_nanos(age));
     }
     found
 }
 
-/// Returns the GiB that queued work still takes on each back end, by `host@backend#pool`: volumes that are
+/// Returns the GiB that queued work still allocates on each back end, by `host@backend#pool`: volumes that are
 /// being created there, and growth of volumes that are being extended.
 ///
 /// Cost: reads each item of the queue.
@@ -94,7 +94,7 @@ pub fn queued_room(view: &impl ReadView) -> BTreeMap<Box<str>, u64> {
             Task::ExtendVolume { size } => size.saturating_sub(row.size),
             _ => continue,
         };
-        // A volume that no back end was chosen for takes room nowhere yet.
+        // A volume without a back end allocates space nowhere yet.
         if let Some(host) = &row.host {
             *found.entry(host.clone()).or_default() += u64::from(gib);
         }

@@ -1,12 +1,12 @@
-//! What groups and group snapshots are after work, their own and that of what they consist of.
+//! The statuses of groups and group snapshots after their own work and that of their members.
 //!
-//! A group snapshot, and a group that is made from another, have no work of their own: they are there
-//! when all of their members are.
+//! A group snapshot, and a group that is copied from another, have no work of their own: they become available with
+//! the last of their members.
 
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
-use super::outcome::{Outcome, tell};
+use super::{message::add_message, outcome::Outcome};
 use crate::{
     config::Config,
     quota,
@@ -16,44 +16,48 @@ use crate::{
     },
 };
 
-/// What the target of work is part of.
+/// The group or group snapshot that the target of work is a member of.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Whole {
+pub(super) enum Parent {
     Group(Uuid),
     Snapshot(Uuid),
 }
 
-/// What the target of work is part of, if anything.
-pub(super) fn whole_of(view: &impl ReadView, item: &WorkItem) -> Option<Whole> {
+/// Returns the parent of the target of work, if any.
+pub(super) fn parent_of(view: &impl ReadView, item: &WorkItem) -> Option<Parent> {
     match item.kind {
-        WorkTarget::Volume => view.get::<Volume>(item.target)?.group_id.map(Whole::Group),
+        WorkTarget::Volume => view.get::<Volume>(item.target)?.group_id.map(Parent::Group),
         WorkTarget::Snapshot => {
-            view.get::<Snapshot>(item.target)?.group_snapshot_id.map(Whole::Snapshot)
+            view.get::<Snapshot>(item.target)?.group_snapshot_id.map(Parent::Snapshot)
         }
         WorkTarget::Group | WorkTarget::Backup => None,
     }
 }
 
-/// Looks at a whole again, after something came of the work on a part of it.
-pub(super) fn settle(txn: &mut WriteTxn<'_>, now: i64, whole: Whole) -> Result<(), WriteError> {
-    match whole {
-        Whole::Group(id) => settle_group(txn, now, id),
-        Whole::Snapshot(id) => settle_group_snapshot(txn, now, id),
+/// Resolves the status of a parent after the work on a member ended.
+pub(super) fn resolve_parent(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    parent: Parent,
+) -> Result<(), WriteError> {
+    match parent {
+        Parent::Group(id) => resolve_group(txn, now, id),
+        Parent::Snapshot(id) => resolve_group_snapshot(txn, now, id),
     }
 }
 
-/// Whether a group waits for work of its own.
+/// Returns whether work of the group itself is queued.
 fn has_work(view: &impl ReadView, group: Uuid) -> bool {
     view.get::<WorkItem>((WorkTarget::Group.as_str(), group)).is_some()
 }
 
-/// Whether a group doesn't know its back end yet.
+/// Returns whether no back end was chosen for the group yet.
 pub(super) fn is_unplaced(view: &impl ReadView, group: Uuid) -> bool {
-    let making = |row: &Group| row.status == GroupStatus::Creating;
-    view.get::<Group>(group).is_some_and(|row| making(row)) && has_work(view, group)
+    let creating = |row: &Group| row.status == GroupStatus::Creating;
+    view.get::<Group>(group).is_some_and(|row| creating(row)) && has_work(view, group)
 }
 
-/// Whether no volume is left in a group.
+/// Returns whether the group has no volumes.
 pub(super) fn is_empty(view: &impl ReadView, group: Uuid) -> bool {
     members(view, group).next().is_none()
 }
@@ -62,25 +66,24 @@ fn members(view: &impl ReadView, group: Uuid) -> statehold_store::Scan<'_, Volum
     view.scan_by(&Volume::BY_GROUP, &KeyRange::exact(group), Order::Ascending)
 }
 
-/// Brings a group out of being made when all of its volumes are made, and out of being deleted when
-/// one of them stays.
-pub(crate) fn settle_group(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<(), WriteError> {
+/// Ends `creating` once no volume of the group is being created, and `deleting` if a volume of the group stays.
+pub(crate) fn resolve_group(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<(), WriteError> {
     let Some(row) = txn.get::<Group>(id) else { return Ok(()) };
     let all = |status| members(txn, id).all(|volume| volume.status == status);
     let any = |status| members(txn, id).any(|volume| volume.status == status);
     let status = match row.status {
         GroupStatus::Creating if !has_work(txn, id) && !any(VolumeStatus::Creating) => {
-            let whole = !any(VolumeStatus::Error);
-            if whole { GroupStatus::Available } else { GroupStatus::Error }
+            let complete = !any(VolumeStatus::Error);
+            if complete { GroupStatus::Available } else { GroupStatus::Error }
         }
         GroupStatus::Deleting if !all(VolumeStatus::Deleting) => GroupStatus::Error,
         _ => return Ok(()),
     };
-    bring_to(txn, now, id, status)
+    set_group_status(txn, now, id, status)
 }
 
-/// Gives a group a status, and drops work of its own that waits.
-fn bring_to(
+/// Sets the status of a group and removes its own work.
+fn set_group_status(
     txn: &mut WriteTxn<'_>,
     now: i64,
     id: Uuid,
@@ -95,9 +98,9 @@ fn bring_to(
     Ok(())
 }
 
-/// Brings a group snapshot out of being made when all of its snapshots are made; deletes it when none
-/// is left, and keeps it when one of them stays.
-pub(crate) fn settle_group_snapshot(
+/// Ends `creating` once no snapshot of the group snapshot is being created. Deletes a group snapshot in `deleting` with
+/// its last snapshot, and sets `error` if one of them stays.
+pub(crate) fn resolve_group_snapshot(
     txn: &mut WriteTxn<'_>,
     now: i64,
     id: Uuid,
@@ -129,24 +132,28 @@ pub(crate) fn settle_group_snapshot(
     Ok(())
 }
 
-/// Gives up making or deleting a whole, because an operator settled what was being done with a part.
-pub(super) fn give_up(txn: &mut WriteTxn<'_>, now: i64, whole: Whole) -> Result<(), WriteError> {
-    match whole {
-        Whole::Group(id) => {
+/// Fails the creation or deletion of a parent, because the work on a member was cancelled.
+pub(super) fn fail_parent(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    parent: Parent,
+) -> Result<(), WriteError> {
+    match parent {
+        Parent::Group(id) => {
             let row = txn.get::<Group>(id);
-            // What waits for its back end has lost nothing.
+            // A group without a back end has no members that its own work depends on.
             let waits = row.is_some_and(|row| match row.status {
                 GroupStatus::Creating => !has_work(txn, id),
                 GroupStatus::Deleting => true,
                 _ => false,
             });
-            if waits { bring_to(txn, now, id, GroupStatus::Error) } else { Ok(()) }
+            if waits { set_group_status(txn, now, id, GroupStatus::Error) } else { Ok(()) }
         }
-        Whole::Snapshot(id) => {
+        Parent::Snapshot(id) => {
             let Some(row) = txn.get::<GroupSnapshot>(id) else { return Ok(()) };
-            let under_way = [GroupSnapshotStatus::Creating, GroupSnapshotStatus::Deleting]
+            let transitional = [GroupSnapshotStatus::Creating, GroupSnapshotStatus::Deleting]
                 .contains(&row.status);
-            if !under_way {
+            if !transitional {
                 return Ok(());
             }
             let mut row = GroupSnapshot::clone(row);
@@ -178,9 +185,10 @@ pub(super) fn finish_group(
             row.host = moved.as_ref().map(|placement| placement.host.clone());
             GroupStatus::Available
         }
+        // A deletion that left volumes in the group failed, too.
         _ => GroupStatus::Error,
     };
-    tell(txn, now, &row.project_id, item, outcome)?;
+    add_message(txn, now, &row.project_id, item, outcome)?;
     txn.upsert::<Group>(row)?;
     Ok(())
 }

@@ -1,35 +1,14 @@
-//! What a snapshot is after work.
+//! The state of a snapshot after work.
 
 use statehold_store::{ReadView, WriteError, WriteTxn};
-use uuid::Uuid;
 
-use super::{
-    outcome::{Outcome, tell},
-    volume::keep_volume,
-};
+use super::{message::add_message, outcome::Outcome, release::keep_volume};
 use crate::{
     config::Config,
     quota,
     rows::{Snapshot, SnapshotStatus, Task, WorkItem},
     totals,
 };
-
-/// A snapshot to which a volume went back, or not, can be used again in either case.
-pub(super) fn release_snapshot(
-    txn: &mut WriteTxn<'_>,
-    now: i64,
-    id: Uuid,
-) -> Result<(), WriteError> {
-    let Some(row) = txn.get::<Snapshot>(id) else { return Ok(()) };
-    if row.status != SnapshotStatus::Restoring {
-        return Ok(());
-    }
-    let mut row = Snapshot::clone(row);
-    row.status = SnapshotStatus::Available;
-    row.updated_at = Some(now);
-    totals::put_snapshot(txn, row)?;
-    Ok(())
-}
 
 pub(super) fn finish_snapshot(
     txn: &mut WriteTxn<'_>,
@@ -53,6 +32,7 @@ pub(super) fn finish_snapshot(
             totals::remove_snapshot(txn, row.id)?;
             return Ok(());
         }
+        // Clones depend on the snapshot: it stays usable.
         (true, false) if busy => SnapshotStatus::Available,
         (true, false) => SnapshotStatus::ErrorDeleting,
         (false, true) => {
@@ -61,8 +41,8 @@ pub(super) fn finish_snapshot(
         }
         (false, false) => SnapshotStatus::Error,
     };
-    tell(txn, now, &row.project_id, item, outcome)?;
-    // A volume that was to go with all its snapshots can't go when one of them stays.
+    add_message(txn, now, &row.project_id, item, outcome)?;
+    // A cascading deletion of the volume waits for this snapshot, which stays.
     if deletes {
         keep_volume(txn, now, row.volume_id)?;
     }

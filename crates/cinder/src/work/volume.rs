@@ -1,28 +1,26 @@
-//! What a volume is after work.
+//! The state of a volume after work.
 
 use statehold_store::{ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
 use super::{
-    backup::release_backup,
-    group::settle_group,
-    outcome::{FailureCause, Outcome, Placement, tell},
-    snapshot::release_snapshot,
+    message::add_message,
+    outcome::{FailureCause, Outcome, Placement},
+    release::{delete_hints, release_backup, release_snapshot},
 };
 use crate::{
     config::Config,
-    error::Error,
+    errors::Error,
     ops::temporary_volume_name,
     quota,
     rows::{
-        Backup, MigrationStatus, QuotaKind, SchedulerHints, Task, Volume, VolumeSource,
-        VolumeStatus, WorkItem, WorkTarget,
+        Backup, MigrationStatus, QuotaKind, Task, Volume, VolumeSource, VolumeStatus, WorkItem,
     },
     totals,
 };
 
-/// Notes where a volume is going to be made, before it is: should the worker die, the next one finds
-/// what there may be already. `false` when the volume is gone.
+/// Records the back end of a volume before the volume is created there, so that a worker that repeats the work after a
+/// crash finds the data. Returns `false` if the volume does not exist.
 // Cinder: cinder/scheduler/driver.py, volume_update_db, which also writes the time.
 pub fn place_volume(
     txn: &mut WriteTxn<'_>,
@@ -58,7 +56,7 @@ pub(super) fn finish_volume(
     let mut row = Volume::clone(row);
     let mut done = outcome.is_done();
     let busy = matches!(outcome, Outcome::Busy);
-    // Before the row changes, as quota that isn't noted yet is counted from the rows.
+    // Before the row changes, because usage that is not recorded yet is counted from the rows.
     if let Some(reservation) = item.reservation {
         if done {
             quota::commit(txn, config, reservation)?;
@@ -66,7 +64,7 @@ pub(super) fn finish_volume(
             quota::roll_back(txn, config, reservation)?;
         }
     }
-    forget_hints(txn, row.id)?;
+    delete_hints(txn, row.id)?;
     row.admin_metadata.remove(EXTEND_SIZE);
     let before = row.take_previous_status();
     row.updated_at = Some(now);
@@ -93,12 +91,12 @@ pub(super) fn finish_volume(
             totals::remove_volume(txn, row.id)?;
             return Ok(());
         }
-        // A volume that was never managed is not available for that.
+        // A volume that was never adopted does not become available.
         Task::DeleteVolume { .. } if busy && row.status == VolumeStatus::ErrorManagingDeleting => {
             VolumeStatus::ErrorManaging
         }
         Task::DeleteVolume { .. } if busy => VolumeStatus::Available,
-        // The data of a volume that was never managed stays when the volume is deleted.
+        // `keep_data` alone does not show an unmanage: the data of a volume that was never adopted stays too.
         Task::DeleteVolume { keep_data: true } if row.status == VolumeStatus::Unmanaging => {
             VolumeStatus::ErrorUnmanaging
         }
@@ -107,6 +105,7 @@ pub(super) fn finish_volume(
             row.size = *size;
             before
         }
+        // The back end may have extended the volume; the next extension corrects it.
         Task::ExtendVolume { .. } => VolumeStatus::ErrorExtending,
         Task::RetypeVolume { volume_type, .. } => {
             if done {
@@ -126,12 +125,13 @@ pub(super) fn finish_volume(
         Task::MigrateVolume { .. } => {
             let (success, error) = (MigrationStatus::Success, MigrationStatus::Error);
             row.migration_status = Some(if done { success } else { error });
-            // A volume has another status only if it was locked.
+            // An unlocked volume keeps a status that it got meanwhile; one in use may have been detached.
             match row.status {
                 VolumeStatus::Maintenance | VolumeStatus::InUse => before,
                 status => status,
             }
         }
+        // A busy back end has changed nothing, but a failed one may have.
         Task::RevertVolume { snapshot } => {
             release_snapshot(txn, now, *snapshot)?;
             if done || busy { VolumeStatus::Available } else { VolumeStatus::Error }
@@ -146,13 +146,13 @@ pub(super) fn finish_volume(
             row.provider_id = Some(provider_id.clone());
         }
     }
-    tell(txn, now, &row.project_id, item, over_quota.as_ref().unwrap_or(outcome))?;
+    add_message(txn, now, &row.project_id, item, over_quota.as_ref().unwrap_or(outcome))?;
     totals::put_volume(txn, row)?;
     Ok(())
 }
 
-/// Gives a volume that was made from a backup the name of the one that was backed up, unless it was
-/// given one, and notes where it comes from.
+/// Sets the name of a volume that was created from a backup to that of the backed-up volume, unless the request named
+/// it, and records the backup in its metadata.
 fn name_restored(view: &impl ReadView, row: &mut Volume, backup: Uuid) {
     row.metadata.insert("src_backup_id".into(), backup.to_string().into());
     let meanwhile = temporary_volume_name(backup);
@@ -163,7 +163,7 @@ fn name_restored(view: &impl ReadView, row: &mut Volume, backup: Uuid) {
     }
 }
 
-/// Notes the size of a volume that was taken over; `false` when it is more than its project may have.
+/// Sets the size of an adopted volume. Returns `false` if it exceeds the quota of the project.
 fn count_managed(
     txn: &mut WriteTxn<'_>,
     config: &Config,
@@ -179,16 +179,17 @@ fn count_managed(
             row.size = size;
             Ok(true)
         }
+        // Only a failure of the store aborts the transaction: the adoption itself succeeded.
         Err(Error::Store(error)) => Err(error),
         Err(_) => Ok(false),
     }
 }
 
-/// The admin metadata of a volume whose extension waits for its host: the size in GiB that it will have.
-/// Cinder: `cinder/volume/api.py`, `API.extend_volume_completion`.
+/// The key of admin metadata with the new size in GiB of a volume whose extension waits for its host.
+// Cinder: cinder/volume/api.py, API.extend_volume_completion.
 pub(crate) const EXTEND_SIZE: &str = "extend_new_size";
 
-/// Notes that the extension of a volume waits for its host.
+/// Records that the extension of a volume waits for its host.
 pub(super) fn note_awaited(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -203,34 +204,10 @@ pub(super) fn note_awaited(
     Ok(())
 }
 
-/// Returns whether work is an extension that waits for the host that uses the volume.
+/// Returns whether the work is an extension that waits for the host of the volume.
 pub(crate) fn awaits_host(view: &impl ReadView, item: &WorkItem) -> bool {
     let Task::ExtendVolume { size } = item.task else { return false };
     let row = view.get::<Volume>(item.target);
     let awaited = row.and_then(|row| row.admin_metadata.get(EXTEND_SIZE));
     item.started_at.is_some() && awaited.is_some_and(|own| **own == *size.to_string())
-}
-
-/// Deletes the hints of a volume, if there are any.
-pub(super) fn forget_hints(txn: &mut WriteTxn<'_>, volume: Uuid) -> Result<(), WriteError> {
-    if txn.get::<SchedulerHints>(volume).is_some() {
-        txn.delete::<SchedulerHints>(volume)?;
-    }
-    Ok(())
-}
-
-/// Gives up deleting a volume whose snapshot could not be deleted.
-pub(super) fn keep_volume(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<(), WriteError> {
-    let kind = WorkTarget::Volume.as_str();
-    let waits = txn.get::<WorkItem>((kind, id)).is_some_and(|item| {
-        matches!(item.task, Task::DeleteVolume { .. }) && item.started_at.is_none()
-    });
-    let Some(row) = txn.get::<Volume>(id).filter(|_| waits) else { return Ok(()) };
-    let mut row = Volume::clone(row);
-    row.status = VolumeStatus::ErrorDeleting;
-    row.updated_at = Some(now);
-    let group = row.group_id;
-    totals::put_volume(txn, row)?;
-    txn.delete::<WorkItem>((kind, id))?;
-    group.map_or(Ok(()), |group| settle_group(txn, now, group))
 }

@@ -1,9 +1,9 @@
 //! Random sequences of operations by two projects, with workers that succeed, fail and crash; checked
 //! after each step.
 //!
-//! The checks know no state machine: they compare rows with rows. What is used of quota is what the
-//! rows add up to, what is set aside is what reservations say, each row under way has work, who has a
-//! volume has it alone, what is in a group stays there, and totals are what a recount finds.
+//! Most checks compare rows with rows: usage of quota equals a count of the rows, reserved quota equals the
+//! reservations, each row in a transitional status has work, an attached volume has one user, members stay in their
+//! group, and totals equal a recount. Each change of a status MUST be in the tables of the state machines.
 
 use crate::wholes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -133,9 +133,9 @@ struct World {
     config: Config,
     now: i64,
     next: u128,
-    /// Who operated last; the projects take turns, and an admin helps.
+    /// The number of operations. The projects take turns, and every third caller is an admin.
     turn: usize,
-    /// The groups that were to be deleted with their volumes.
+    /// The groups that were deleted with their volumes.
     doomed: BTreeSet<Uuid>,
 }
 
@@ -178,7 +178,7 @@ impl World {
         self.now += 1;
         self.turn += 1;
         let (id, spare) = (self.id(), self.id());
-        // For what is made of each volume of a group.
+        // The IDs of the copies of each volume of a group.
         let first = self.next + 1;
         self.next += 100;
         let mut members = (first..).map(Uuid::from_u128);
@@ -416,7 +416,7 @@ impl World {
         }
     }
 
-    /// Does one thing that waits; `false` when nothing does.
+    /// Finishes the oldest work; `false` if none is queued.
     fn work(&mut self, outcome: &Outcome) -> bool {
         let view = self.store.snapshot();
         let Some(item) = next_work(&view) else { return false };
@@ -457,12 +457,12 @@ impl World {
         let put_on = |id| tasks().any(|item| item.task == Task::RestoreBackup { volume: id });
         for row in view.scan::<Volume>(&all(), Order::Ascending) {
             let moves = row.migration_status == Some(MigrationStatus::Starting);
-            let under_way = row.status.is_transitional() || moves;
+            let transitional = row.status.is_transitional() || moves;
             let work = works(WorkTarget::Volume, row.id)
                 || (row.status == VolumeStatus::BackingUp
                     && made_from(&|backup| backup.volume_id == row.id))
                 || (row.status == VolumeStatus::RestoringBackup && put_on(row.id));
-            assert!(work || !under_way, "nobody works on {row:?}");
+            assert!(work || !transitional, "no work for {row:?}");
             Self::check_users(&view, row);
         }
         for row in view.scan::<Snapshot>(&all(), Order::Ascending) {
@@ -472,7 +472,7 @@ impl World {
                     && made_from(&|backup| backup.snapshot_id == Some(row.id)))
                 || (row.status == SnapshotStatus::Restoring
                     && works(WorkTarget::Volume, row.volume_id));
-            assert!(work || !row.status.is_transitional(), "nobody works on {row:?}");
+            assert!(work || !row.status.is_transitional(), "no work for {row:?}");
         }
         for row in view.scan::<Backup>(&all(), Order::Ascending) {
             let work = works(WorkTarget::Backup, row.id)
@@ -481,9 +481,9 @@ impl World {
                         let source = VolumeSource::Backup(row.id);
                         matches!(item.task, Task::CreateVolume { source: own } if own == source)
                     }));
-            assert!(work || !row.status.is_transitional(), "nobody works on {row:?}");
+            assert!(work || !row.status.is_transitional(), "no work for {row:?}");
             let upon = row.parent_id.is_none_or(|id| view.get::<Backup>(id).is_some());
-            assert!(upon, "what it is built upon was deleted: {row:?}");
+            assert!(upon, "the parent was deleted: {row:?}");
         }
         for row in view.scan::<Attachment>(&all(), Order::Ascending) {
             let volume = view.get::<Volume>(row.volume_id);
@@ -491,7 +491,7 @@ impl World {
             assert!(!format!("{row:?}").contains("xyzzy"));
         }
         for row in view.scan::<Transfer>(&all(), Order::Ascending) {
-            assert!(view.get::<Volume>(row.volume_id).is_some(), "nothing is offered: {row:?}");
+            assert!(view.get::<Volume>(row.volume_id).is_some(), "no volume of {row:?}");
         }
         for item in view.scan::<WorkItem>(&KeyRange::all(), Order::Ascending) {
             let there = match item.kind {
@@ -500,9 +500,9 @@ impl World {
                 WorkTarget::Backup => view.get::<Backup>(item.target).is_some(),
                 WorkTarget::Group => view.get::<Group>(item.target).is_some(),
             };
-            assert!(there, "nothing to work on: {item:?}");
+            assert!(there, "no target of {item:?}");
             let held = item.reservation.is_none_or(|id| view.get::<Reservation>(id).is_some());
-            assert!(held, "no quota is set aside for {item:?}");
+            assert!(held, "no reservation of {item:?}");
         }
         wholes::check(&view, &self.doomed);
         let admin = Caller { role: Role::Admin, ..Caller::default() };
@@ -510,13 +510,40 @@ impl World {
         let cx = Context { config, caller: &admin, version, now: self.now, request_id: "" };
         let stuck = StuckFilter::default();
         let stuck = clean_up_stuck(&mut self.store.begin_write().unwrap(), &cx, &stuck, |_| true);
-        assert!(stuck.as_ref().is_ok_and(BTreeSet::is_empty), "nobody works on {stuck:?}");
+        assert!(stuck.as_ref().is_ok_and(BTreeSet::is_empty), "no work for {stuck:?}");
         for aside in view.scan::<Reservation>(&all(), Order::Ascending) {
             let used = view.find(&WorkItem::BY_RESERVATION, aside.id);
-            assert!(used.is_some(), "quota is set aside for nothing: {aside:?}");
+            assert!(used.is_some(), "no work for {aside:?}");
         }
         self.check_quota(&view);
         Self::check_totals(&view);
+    }
+
+    /// Checks each change of a status against the tables of the state machines. New rows MUST have a first status.
+    fn check_statuses(&self, before: &View, op: &Op) {
+        let after = self.store.snapshot();
+        let all = KeyRange::<Uuid>::all;
+        macro_rules! check {
+            ($row:ty, $table:ident, $reset:pat) => {
+                for row in before.scan::<$row>(&all(), Order::Ascending) {
+                    let status = after.get::<$row>(row.id).map(|row| row.status);
+                    // An operator can set any status.
+                    let listed = matches!(op, $reset) || row.status.can_become(status);
+                    assert!(status == Some(row.status) || listed, "{op:?}: {row:?} to {status:?}");
+                }
+                for row in after.scan::<$row>(&all(), Order::Ascending) {
+                    let new = before.get::<$row>(row.id).is_none();
+                    let mut created = $table.iter().filter(|rule| rule.allowed == AllowedIn::New);
+                    let listed = created.any(|rule| rule.target == NextStatus::Is(row.status));
+                    assert!(!new || listed, "{op:?}: created {row:?}");
+                }
+            };
+        }
+        check!(Volume, VOLUME_TRANSITIONS, Op::Reset { .. });
+        check!(Snapshot, SNAPSHOT_TRANSITIONS, Op::ResetSnapshot { .. });
+        check!(Backup, BACKUP_TRANSITIONS, Op::ResetBackup { .. });
+        check!(Group, GROUP_TRANSITIONS, Op::ResetGroup { .. });
+        check!(GroupSnapshot, GROUP_SNAPSHOT_TRANSITIONS, Op::ResetSnapshot { .. });
     }
 
     fn check_totals(view: &View) {
@@ -533,7 +560,7 @@ impl World {
             .collect();
         if let (false, Some(first)) = (row.multiattach, users.first()) {
             let alone = users.iter().all(|user| user.instance == first.instance);
-            assert!(alone, "several have {row:?}: {users:?}");
+            assert!(alone, "several users of {row:?}: {users:?}");
         }
         let deleting = matches!(row.status, VolumeStatus::Deleting | VolumeStatus::Unmanaging);
         assert!(users.is_empty() || !deleting, "in use and deleted: {row:?}");
@@ -569,10 +596,12 @@ proptest! {
     fn rows_quota_and_work_agree(ops in proptest::collection::vec(op(), 1..80)) {
         let mut world = World::new();
         for op in &ops {
+            let before = world.store.snapshot();
             world.step(op);
             world.check();
+            world.check_statuses(&before, op);
         }
-        // Once all workers have done what they can, nothing is under way.
+        // Once the workers have finished, no row is in a transitional status.
         world.step(&Op::Crash);
         let mut rounds = 0;
         while world.work(&Outcome::DONE) {

@@ -3,18 +3,15 @@
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::BackupRefusal;
 use crate::{
     Pairs,
     caller::policy,
     context::{Context, find_snapshot, find_volume},
-    error::Error,
+    errors::{BackupRefusal, Error},
     id::parse_id,
-    ops::refusal::check_settled,
     quota,
-    rows::{
-        Backup, BackupStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkTarget,
-    },
+    rows::{Backup, BackupStatus, Snapshot, Task, Volume, WorkTarget},
+    status_machine::{BackupOperation, SnapshotOperation, VolumeOperation, check_settled},
     totals,
     work::queue,
 };
@@ -103,14 +100,15 @@ pub fn create_backup(
     };
     txn.upsert::<Backup>(row)?;
     if let Some(mut snapshot) = snapshot {
-        snapshot.status = SnapshotStatus::BackingUp;
+        snapshot.status = SnapshotOperation::BackUp.next(snapshot.status);
         snapshot.updated_at = Some(cx.now);
         totals::put_snapshot(txn, snapshot)?;
     } else {
         // A worker returns the volume to this status, because a volume in use stays in use.
         let mut volume = volume;
         volume.previous_status = Some(volume.status);
-        volume.status = VolumeStatus::BackingUp;
+        // `force` allows more statuses, and sets the same one.
+        volume.status = VolumeOperation::BackUpForced.next(volume.status);
         volume.updated_at = Some(cx.now);
         totals::put_volume(txn, volume)?;
     }
@@ -124,17 +122,10 @@ fn check_source(volume: &Volume, snapshot: Option<&Snapshot>, force: bool) -> Re
             let (volume, of_snapshot) = (volume.id, snapshot.volume_id);
             return Err(BackupRefusal::OtherVolume { volume, of_snapshot }.into());
         }
-        return match snapshot.status {
-            SnapshotStatus::Available => Ok(()),
-            status => Err(BackupRefusal::Snapshot { status }.into()),
-        };
+        return SnapshotOperation::BackUp.check(snapshot).map(drop);
     }
-    match volume.status {
-        VolumeStatus::Available => {}
-        VolumeStatus::InUse if force => {}
-        VolumeStatus::InUse => return Err(BackupRefusal::InUse.into()),
-        status => return Err(BackupRefusal::Volume { status }.into()),
-    }
+    let action = if force { VolumeOperation::BackUpForced } else { VolumeOperation::BackUp };
+    action.check(volume)?;
     // A migrating volume cannot be read: its data is about to move.
     Ok(check_settled(volume)?)
 }
@@ -145,15 +136,14 @@ fn newest_backup(
     volume: Uuid,
     project: &str,
     before: i64,
-) -> Result<Uuid, BackupRefusal> {
+) -> Result<Uuid, Error> {
     let range = KeyRange::<(Uuid, i64)>::starting_with(volume);
     let newest = view
         .scan_by(&Backup::BY_VOLUME, &range, Order::Descending)
         .find(|row| *row.project_id == *project && row.data_timestamp < before);
     match newest {
-        None => Err(BackupRefusal::NoParent),
-        Some(parent) if parent.status == BackupStatus::Available => Ok(parent.id),
-        Some(_) => Err(BackupRefusal::ParentStatus),
+        None => Err(BackupRefusal::NoParent.into()),
+        Some(parent) => BackupOperation::Extend.check(parent).map(|_| parent.id),
     }
 }
 

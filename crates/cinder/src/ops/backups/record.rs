@@ -5,17 +5,15 @@ use serde::{Deserialize, Serialize};
 use statehold_store::{ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::{
-    BackupRefusal,
-    create::{container_of, id_of_container},
-};
+use super::create::{container_of, id_of_container};
 use crate::{
     Pairs,
     caller::policy,
     context::{Context, find_backup},
-    error::Error,
+    errors::{BackupRefusal, Error},
     quota,
     rows::{Backup, BackupStatus, Task, WorkTarget},
+    status_machine::BackupOperation,
     time::timestamp,
     work::queue,
 };
@@ -78,9 +76,7 @@ pub fn export_backup(
     cx.caller.check(policy::BACKUP_EXPORT)?;
     let row = Backup::clone(find_backup(view, cx.caller, id)?);
     cx.caller.check_on(policy::BACKUP_EXPORT, &row)?;
-    if row.status != BackupStatus::Available {
-        return Err(BackupRefusal::Export.into());
-    }
+    BackupOperation::Export.check(&row)?;
     let fields = RecordFields {
         data_id: Some(row.data()),
         id: row.id,

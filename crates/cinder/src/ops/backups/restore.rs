@@ -3,13 +3,13 @@
 use statehold_store::{ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
-use super::BackupRefusal;
 use crate::{
     caller::policy,
     context::{Context, find_backup, find_volume},
-    error::Error,
-    ops::{VolumeSpec, create_volume, refusal::check_placed},
-    rows::{Backup, BackupStatus, Task, Volume, VolumeStatus, WorkTarget},
+    errors::{BackupRefusal, Error},
+    ops::{VolumeSpec, create_volume},
+    rows::{Backup, Task, Volume, WorkTarget},
+    status_machine::{BackupOperation, VolumeOperation, check_placed},
     totals,
     work::queue,
 };
@@ -39,9 +39,7 @@ pub fn restore_backup(
 ) -> Result<Uuid, Error> {
     let backup = Backup::clone(find_backup(txn, cx.caller, id)?);
     cx.caller.check_on(policy::BACKUP_RESTORE, &backup)?;
-    if backup.status != BackupStatus::Available {
-        return Err(BackupRefusal::Restore.into());
-    }
+    BackupOperation::Restore.check(&backup)?;
     let Some(volume) = &spec.volume_id else {
         let name = spec.name.filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| temporary_volume_name(backup.id));
@@ -56,16 +54,14 @@ pub fn restore_backup(
         return Ok(new);
     };
     let mut volume = Volume::clone(find_volume(txn, cx.caller, volume)?);
-    if volume.status != VolumeStatus::Available {
-        return Err(BackupRefusal::RestoreVolume.into());
-    }
+    let status = VolumeOperation::Restore.check(&volume)?;
     check_placed(&volume)?;
     if volume.size < backup.size {
         let (volume, backup) = (volume.size, backup.size);
         return Err(BackupRefusal::TooSmall { volume, backup }.into());
     }
     let to = volume.id;
-    volume.status = VolumeStatus::RestoringBackup;
+    volume.status = status;
     volume.updated_at = Some(cx.now);
     totals::put_volume(txn, volume)?;
     mark_restoring(txn, cx.now, backup.id)?;
@@ -88,7 +84,7 @@ pub(crate) fn mark_restoring(
 ) -> Result<(), WriteError> {
     let Some(row) = txn.get::<Backup>(backup) else { return Ok(()) };
     let mut row = Backup::clone(row);
-    row.status = BackupStatus::Restoring;
+    row.status = BackupOperation::Restore.next(row.status);
     row.updated_at = Some(now);
     txn.upsert::<Backup>(row)?;
     Ok(())

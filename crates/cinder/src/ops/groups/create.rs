@@ -7,7 +7,7 @@ use super::{CONSISTENCY_TYPE, GroupApi, types::find_group_type};
 use crate::{
     caller::policy,
     context::Context,
-    error::{Error, Missing},
+    errors::{Error, Missing},
     ops::types::find_type,
     quota,
     rows::{Group, GroupStatus, GroupType, Task, WorkTarget},

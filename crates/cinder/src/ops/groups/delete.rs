@@ -2,16 +2,17 @@
 
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 
-use super::{GroupApi, find_group, refusal::GroupRefusal, volumes_of, write_group};
+use super::{GroupApi, find_group, volumes_of, write_group};
 use crate::{
     caller::policy,
     context::Context,
-    error::Error,
-    ops::{refusal::check_settled, volumes::delete_group_member},
+    errors::{Error, GroupRefusal},
+    ops::volumes::delete_group_member,
     quota,
     rows::{
         AttachStatus, Group, GroupSnapshot, GroupStatus, Task, Volume, VolumeStatus, WorkTarget,
     },
+    status_machine::{GroupOperation, VolumeOperation, check_settled},
     work::{cancel, queue, snapshots_of},
 };
 
@@ -43,7 +44,7 @@ pub fn delete_group(
         txn.delete::<Group>(group.id)?;
         return Ok(());
     }
-    check_deletable(txn, &group, &volumes, delete_volumes)?;
+    let status = check_deletable(txn, &group, &volumes, delete_volumes)?;
     for volume in volumes {
         // Its work item is queued already.
         if volume.status != VolumeStatus::Deleting {
@@ -52,7 +53,7 @@ pub fn delete_group(
     }
     let target = (WorkTarget::Group, group.id);
     // Last, because cancelling the work of a volume fails a group that is `deleting`.
-    group.status = GroupStatus::Deleting;
+    group.status = status;
     write_group(txn, cx.now, group)?;
     queue(txn, cx, target, Task::DeleteGroup, None)?;
     Ok(())
@@ -63,14 +64,11 @@ fn check_deletable(
     group: &Group,
     volumes: &[Volume],
     delete_volumes: bool,
-) -> Result<(), Error> {
+) -> Result<GroupStatus, Error> {
     let id = group.id;
-    let over = matches!(group.status, GroupStatus::Available | GroupStatus::Error);
-    let under_way = matches!(group.status, GroupStatus::Creating | GroupStatus::Deleting);
-    if under_way || !(over || delete_volumes) {
-        let (allowed, status) = ("available or error", group.status);
-        return Err(GroupRefusal::Status { allowed, status }.into());
-    }
+    let action =
+        if delete_volumes { GroupOperation::DeleteWithVolumes } else { GroupOperation::Delete };
+    let status = action.check(group)?;
     if !volumes.is_empty() && !delete_volumes {
         return Err(GroupRefusal::HasVolumes { group: id }.into());
     }
@@ -81,19 +79,7 @@ fn check_deletable(
         if snapshots_of(view, volume.id).next().is_some() {
             return Err(GroupRefusal::VolumeSnapshots.into());
         }
-        let free = matches!(
-            volume.status,
-            VolumeStatus::Available
-                | VolumeStatus::Error
-                | VolumeStatus::ErrorDeleting
-                | VolumeStatus::ErrorRestoring
-                | VolumeStatus::ErrorExtending
-                | VolumeStatus::ErrorManaging
-                | VolumeStatus::Deleting
-        );
-        if !free {
-            return Err(GroupRefusal::Busy { volume: volume.id, status: volume.status }.into());
-        }
+        VolumeOperation::DeleteWithGroup.check(volume)?;
         check_settled(volume)?;
     }
     // A copy reads the volumes of its source until it is created.
@@ -101,5 +87,5 @@ fn check_deletable(
     if copies.any(|copy| copy.status == GroupStatus::Creating) {
         return Err(GroupRefusal::Source { group: id }.into());
     }
-    Ok(())
+    Ok(status)
 }

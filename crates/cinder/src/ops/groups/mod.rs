@@ -6,26 +6,31 @@
 //! The work for back ends is queued for the members: a group created from another, and a group
 //! snapshot, are complete once all of their members are.
 
-mod change;
 mod create;
 mod delete;
-mod refusal;
+mod replication;
+mod reset;
 mod snapshots;
 mod source;
 mod types;
+mod update;
 
 use statehold_store::{Entry, KeyRange, Order, ReadView, Scan, WriteTxn};
 use uuid::Uuid;
 
-pub(crate) use self::{change::check_group_status, snapshots::check_group_snapshot_status};
+use crate::{
+    caller::policy,
+    context::Context,
+    errors::{Error, GroupRefusal, Missing},
+    id::parse_id,
+    rows::{Group, GroupSnapshot, GroupType, Volume},
+};
+
 pub use self::{
-    change::{
-        GroupChange, Replication, change_replication, replication_targets, reset_group_status,
-        update_group,
-    },
     create::{GroupSpec, create_group},
     delete::delete_group,
-    refusal::{CantAdd, GroupRefusal},
+    replication::{Replication, change_replication, replication_targets},
+    reset::reset_group_status,
     snapshots::{
         GroupSnapshotSpec, create_group_snapshot, delete_group_snapshot,
         reset_group_snapshot_status,
@@ -36,14 +41,9 @@ pub use self::{
         delete_group_spec, delete_group_type, get_group_spec, get_group_specs, get_group_type,
         set_group_specs, update_group_specs, update_group_type,
     },
+    update::{GroupChange, update_group},
 };
-use crate::{
-    caller::policy,
-    context::Context,
-    error::{Error, Missing},
-    id::parse_id,
-    rows::{Group, GroupSnapshot, GroupType, Volume},
-};
+pub(crate) use self::{reset::check_group_status, snapshots::check_group_snapshot_status};
 
 /// The name of the group type of consistency groups.
 // Cinder: cinder/volume/group_types.py, DEFAULT_CGSNAPSHOT_TYPE.

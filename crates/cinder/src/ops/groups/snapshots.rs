@@ -3,19 +3,20 @@
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::{GroupApi, find_group, find_group_snapshot, refusal::GroupRefusal, volumes_of};
+use super::{GroupApi, find_group, find_group_snapshot, volumes_of};
 use crate::{
     caller::policy,
     context::Context,
-    error::{Error, Missing},
+    errors::{Error, GroupRefusal, Missing},
     ops::snapshots::create_group_member,
     quota::{self, Deltas},
     rows::{
         Group, GroupSnapshot, GroupSnapshotStatus, GroupStatus, Snapshot, SnapshotStatus, Task,
         Volume, WorkTarget,
     },
+    status_machine::{GroupOperation, GroupSnapshotOperation, SnapshotOperation},
     totals,
-    work::{queue, settle_group_snapshot},
+    work::{queue, resolve_group_snapshot},
 };
 
 /// A request for a group snapshot.
@@ -46,15 +47,11 @@ pub fn create_group_snapshot(
 ) -> Result<(), Error> {
     let group = Group::clone(find_group(txn, cx, api, &spec.group_id)?);
     cx.caller.check_on(policy::GROUP_SNAPSHOT_CREATE, &group)?;
-    if group.status == GroupStatus::Deleting {
-        let (allowed, status) = ("available", group.status);
-        return Err(GroupRefusal::Status { allowed, status }.into());
-    }
+    GroupOperation::Snapshot.check(&group)?;
     let volumes: Vec<Volume> =
         volumes_of(txn, group.id).map(|volume| Volume::clone(volume)).collect();
     // An empty group snapshot would block its group: no volume could be added and removed again.
-    let unready = matches!(group.status, GroupStatus::Creating | GroupStatus::Updating);
-    if unready || volumes.is_empty() {
+    if volumes.is_empty() {
         return Err(GroupRefusal::NothingToSnapshot.into());
     }
     let mut deltas = Deltas::new();
@@ -82,7 +79,7 @@ pub fn create_group_snapshot(
         let texts = (spec.name.clone(), spec.description.clone());
         create_group_member(txn, cx, new_id(), volume, id, texts)?;
     }
-    Ok(settle_group_snapshot(txn, cx.now, id)?)
+    Ok(resolve_group_snapshot(txn, cx.now, id)?)
 }
 
 /// Deletes a group snapshot and its snapshots. They are `deleting`, and workers delete them. One
@@ -100,7 +97,7 @@ pub fn delete_group_snapshot(
     let mut row = GroupSnapshot::clone(find_group_snapshot(txn, cx, api, id)?);
     cx.caller.check_on(policy::GROUP_SNAPSHOT_DELETE, &row)?;
     let range = KeyRange::exact(row.id);
-    let over = matches!(row.status, GroupSnapshotStatus::Available | GroupSnapshotStatus::Error);
+    let status = GroupSnapshotOperation::Delete.check(&row)?;
     // A group that is being created from it still reads its snapshots.
     let used = txn
         .scan_by(&Group::BY_SNAPSHOT, &range, Order::Ascending)
@@ -109,16 +106,8 @@ pub fn delete_group_snapshot(
         .scan_by(&Snapshot::BY_GROUP_SNAPSHOT, &range, Order::Ascending)
         .map(|part| Snapshot::clone(part))
         .collect();
-    let busy = parts.iter().any(|part| {
-        !matches!(
-            part.status,
-            SnapshotStatus::Available
-                | SnapshotStatus::Error
-                | SnapshotStatus::ErrorDeleting
-                | SnapshotStatus::Deleting
-        )
-    });
-    if !over || used || busy {
+    let busy = parts.iter().any(|part| !SnapshotOperation::DeleteWithGroup.allows(part.status));
+    if used || busy {
         return Err(GroupRefusal::DeleteSnapshot.into());
     }
     for mut part in parts {
@@ -127,16 +116,16 @@ pub fn delete_group_snapshot(
             continue;
         }
         let target = (WorkTarget::Snapshot, part.id);
-        part.status = SnapshotStatus::Deleting;
+        part.status = SnapshotOperation::DeleteWithGroup.next(part.status);
         part.updated_at = Some(cx.now);
         totals::put_snapshot(txn, part)?;
         queue(txn, cx, target, Task::DeleteSnapshot { keep_data: false }, None)?;
     }
     let id = row.id;
-    row.status = GroupSnapshotStatus::Deleting;
+    row.status = status;
     row.updated_at = Some(cx.now);
     txn.upsert::<GroupSnapshot>(row)?;
-    Ok(settle_group_snapshot(txn, cx.now, id)?)
+    Ok(resolve_group_snapshot(txn, cx.now, id)?)
 }
 
 /// Admin: sets a group snapshot's status unconditionally.

@@ -3,15 +3,16 @@
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::{GroupApi, find_group, find_group_snapshot, refusal::GroupRefusal, volumes_of};
+use super::{GroupApi, find_group, find_group_snapshot, volumes_of};
 use crate::{
     caller::policy,
     context::Context,
-    error::{Error, Missing},
+    errors::{Error, GroupRefusal, Missing},
     ops::volumes::{VolumeSpec, create_volume},
     quota,
-    rows::{Group, GroupSnapshotStatus, GroupStatus, Snapshot},
-    work::settle_group,
+    rows::{Group, GroupStatus, Snapshot},
+    status_machine::GroupSnapshotOperation,
+    work::resolve_group,
 };
 
 /// The source of a new group.
@@ -53,12 +54,7 @@ pub fn create_group_from(
         GroupSource::Group(id) => (Group::clone(find_group(txn, cx, api, id)?), None),
         GroupSource::Snapshot(id) => {
             let row = find_group_snapshot(txn, cx, api, id)?;
-            if row.status != GroupSnapshotStatus::Available {
-                return Err(Error::request(
-                    "Invalid GroupSnapshot: Originating group snapshot status must be one of \
-                     'available' values",
-                ));
-            }
+            GroupSnapshotOperation::Copy.check(row)?;
             let missing = || Missing::Group(row.group_id.to_string().into());
             let group = txn.get::<Group>(row.group_id).ok_or_else(missing)?;
             (Group::clone(group), Some(row.id))
@@ -90,7 +86,7 @@ pub fn create_group_from(
         let group_id = Some(id.to_string().into());
         create_volume(txn, cx, new_id(), VolumeSpec { group_id, ..copy })?;
     }
-    Ok(settle_group(txn, cx.now, id)?)
+    Ok(resolve_group(txn, cx.now, id)?)
 }
 
 /// Returns requests for the volumes of the new group, with their types and sources.

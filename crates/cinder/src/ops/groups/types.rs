@@ -3,13 +3,13 @@
 use statehold_store::{Entry, KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::{CONSISTENCY_TYPE, refusal::GroupRefusal};
+use super::CONSISTENCY_TYPE;
 use crate::{
     Pairs,
     access::actions::Rule,
     caller::{Caller, policy},
     context::Context,
-    error::{Error, Missing},
+    errors::{Error, GroupRefusal, Missing},
     id::parse_id,
     rows::{Group, GroupType},
 };

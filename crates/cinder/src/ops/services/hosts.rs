@@ -8,7 +8,7 @@ use super::find_service;
 use crate::{
     caller::policy,
     context::Context,
-    error::Error,
+    errors::Error,
     rows::{Service, Total},
     totals,
 };

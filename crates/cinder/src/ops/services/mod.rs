@@ -10,17 +10,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use statehold_store::{Entry, KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
-pub use self::{
-    hosts::{HostUsage, host_usage},
-    stuck::{StuckFilter, clean_up_stuck},
-};
 use crate::{
     access::actions::Rule,
     caller::policy,
     config::Config,
     context::Context,
-    error::{Error, Missing},
+    errors::{Error, Missing},
     rows::Service,
+};
+
+pub use self::{
+    hosts::{HostUsage, host_usage},
+    stuck::{StuckFilter, clean_up_stuck},
 };
 
 /// Registers a service, with the ID `id` if it is new, and returns its ID. The operator's switches

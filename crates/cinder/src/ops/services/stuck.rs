@@ -10,13 +10,14 @@ use uuid::Uuid;
 use crate::{
     caller::policy,
     context::Context,
-    error::{Error, Missing},
+    errors::{Error, Missing},
     rows::{
         Backup, MigrationStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkItem,
         WorkTarget,
     },
+    status_machine::{SnapshotOperation, VolumeOperation},
     totals,
-    work::{queue, settle_group, settle_group_snapshot},
+    work::{queue, resolve_group, resolve_group_snapshot},
 };
 
 /// First version with the cleanup.
@@ -63,18 +64,7 @@ pub fn clean_up_stuck(
         hosts.extend(host);
         let before = row.take_previous_status();
         let (id, deleting) = (row.id, row.status == VolumeStatus::Deleting);
-        row.status = match row.status {
-            VolumeStatus::Extending => VolumeStatus::ErrorExtending,
-            // The operation had not touched the data.
-            VolumeStatus::Retyping | VolumeStatus::BackingUp => before,
-            VolumeStatus::RestoringBackup => VolumeStatus::ErrorRestoring,
-            VolumeStatus::Managing | VolumeStatus::ErrorManagingDeleting => {
-                VolumeStatus::ErrorManaging
-            }
-            VolumeStatus::Unmanaging => VolumeStatus::ErrorUnmanaging,
-            VolumeStatus::Deleting => VolumeStatus::Deleting,
-            _ => VolumeStatus::Error,
-        };
+        row.status = VolumeOperation::clean_up(row.status, before);
         // A migration without a work item cannot continue.
         if !row.is_settled() {
             row.migration_status = Some(MigrationStatus::Error);
@@ -83,7 +73,7 @@ pub fn clean_up_stuck(
         let group = row.group_id;
         totals::put_volume(txn, row)?;
         if let Some(group) = group {
-            settle_group(txn, cx.now, group)?;
+            resolve_group(txn, cx.now, group)?;
         }
         if deleting {
             let task = Task::DeleteVolume { keep_data: false };
@@ -98,16 +88,13 @@ pub fn clean_up_stuck(
         hosts.extend(host);
         let (id, deleting) = (row.id, row.status == SnapshotStatus::Deleting);
         if !deleting {
-            row.status = match row.status {
-                SnapshotStatus::BackingUp | SnapshotStatus::Restoring => SnapshotStatus::Available,
-                _ => SnapshotStatus::Error,
-            };
+            row.status = SnapshotOperation::CleanUp.next(row.status);
             row.updated_at = Some(cx.now);
         }
         let group_snapshot = row.group_snapshot_id;
         totals::put_snapshot(txn, row)?;
         if let Some(group_snapshot) = group_snapshot {
-            settle_group_snapshot(txn, cx.now, group_snapshot)?;
+            resolve_group_snapshot(txn, cx.now, group_snapshot)?;
         }
         if deleting {
             let task = Task::DeleteSnapshot { keep_data: false };

@@ -1,19 +1,16 @@
-//! Attaching and detaching by actions of the volume, for clients that predate attachments.
+//! The actions `os-attach` and `os-detach`, and the status of a volume by its attachments.
 
 use statehold_store::{Entry, KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
 use super::write_volume;
 use crate::{
-    access::actions::Rule,
     caller::policy,
     context::{Context, find_volume},
-    error::Error,
-    ops::{
-        attachments::{check_attachment_limit, check_release},
-        refusal::{VolumeRefusal, check_settled},
-    },
+    errors::{Error, VolumeRefusal},
+    ops::attachments::{check_attachment_limit, check_release},
     rows::{AttachStatus, Attachment, Volume, VolumeStatus},
+    status_machine::{VolumeOperation, check_settled},
 };
 
 /// Derives a volume's status from its remaining attachments.
@@ -37,84 +34,9 @@ pub(crate) fn recompute_status(view: &impl ReadView, row: &mut Volume) {
     };
     row.attach_status = attach_status;
     // Only acceptance or deletion ends a transfer, never a detachment.
-    let busy = row.status.is_transitional()
-        || matches!(row.status, VolumeStatus::Uploading | VolumeStatus::AwaitingTransfer);
-    if row.is_settled() && !busy {
+    if row.is_settled() && VolumeOperation::Detach.allows(row.status) {
         row.status = status;
     }
-}
-
-/// Reserves a volume for an attachment.
-///
-/// # Errors
-/// [`Error`]; [`VolumeRefusal::Reserve`] unless it is free.
-// Cinder: cinder/volume/api.py, API.reserve_volume.
-pub fn reserve_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
-    let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check_on(policy::VOLUME_RESERVE, &row)?;
-    let free = row.status == VolumeStatus::Available
-        || (row.multiattach && row.status == VolumeStatus::InUse);
-    if !free {
-        return Err(VolumeRefusal::Reserve { status: row.status }.into());
-    }
-    // Writes during a migration would be lost.
-    check_settled(&row)?;
-    row.status = VolumeStatus::Attaching;
-    Ok(write_volume(txn, cx.now, row)?)
-}
-
-/// Cancels a reservation. Has no effect on a volume without one.
-///
-/// # Errors
-/// [`Error`] with the status 403 or 404.
-// Cinder: cinder/volume/api.py, API.unreserve_volume.
-pub fn unreserve_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
-    let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check_on(policy::VOLUME_UNRESERVE, &row)?;
-    if row.status != VolumeStatus::Attaching {
-        return Ok(());
-    }
-    let range = KeyRange::exact(row.id);
-    let used = txn
-        .scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending)
-        .any(|attachment| attachment.attach_status != AttachStatus::Detached);
-    // Another attachment of a shared volume keeps it in use.
-    row.status = if used { VolumeStatus::InUse } else { VolumeStatus::Available };
-    Ok(write_volume(txn, cx.now, row)?)
-}
-
-/// Marks a volume as about to be detached.
-///
-/// # Errors
-/// [`Error`]; [`VolumeRefusal::BeginDetaching`] unless it is attached. Ignores a migrating volume,
-/// because the migration detaches it.
-// Cinder: cinder/volume/api.py, API.begin_detaching.
-pub fn begin_detaching(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
-    let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check_on(policy::VOLUME_BEGIN_DETACHING, &row)?;
-    if !row.is_settled() {
-        return Ok(());
-    }
-    if row.status != VolumeStatus::InUse || row.attach_status != AttachStatus::Attached {
-        return Err(VolumeRefusal::BeginDetaching.into());
-    }
-    row.status = VolumeStatus::Detaching;
-    Ok(write_volume(txn, cx.now, row)?)
-}
-
-/// Reverts [`begin_detaching`]. Has no effect on a volume that is not about to be detached.
-///
-/// # Errors
-/// [`Error`] with the status 403 or 404.
-// Cinder: cinder/volume/api.py, API.roll_detaching.
-pub fn roll_detaching(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
-    let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check_on(policy::VOLUME_ROLL_DETACHING, &row)?;
-    if row.status != VolumeStatus::Detaching {
-        return Ok(());
-    }
-    row.status = VolumeStatus::InUse;
-    Ok(write_volume(txn, cx.now, row)?)
 }
 
 /// A request to attach a volume.
@@ -144,9 +66,7 @@ pub fn attach_volume(
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_ATTACH, &row)?;
-    if row.status == VolumeStatus::Maintenance {
-        return Err(VolumeRefusal::Maintenance.into());
-    }
+    VolumeOperation::Connect.check(&row)?;
     let readonly = row.is_readonly();
     let mode = request.mode.unwrap_or_else(|| if readonly { "ro" } else { "rw" }.into());
     if readonly && *mode != *"ro" {
@@ -166,18 +86,15 @@ pub fn attach_volume(
         }
         return Ok(write_volume(txn, cx.now, row)?);
     }
-    match row.status {
-        VolumeStatus::Available => {}
-        VolumeStatus::InUse if row.multiattach => {}
-        VolumeStatus::InUse => return Err(VolumeRefusal::AlreadyAttached.into()),
-        VolumeStatus::Attaching => {
-            // An earlier reservation may have fixed the mode.
-            let noted = row.admin_metadata.get("attached_mode");
-            if noted.is_some_and(|noted| *noted != mode) {
-                return Err(VolumeRefusal::OtherMode.into());
-            }
+    let action =
+        if row.multiattach { VolumeOperation::AttachShared } else { VolumeOperation::Attach };
+    let status = action.check(&row)?;
+    if row.status == VolumeStatus::Attaching {
+        // An earlier reservation may have fixed the mode.
+        let noted = row.admin_metadata.get("attached_mode");
+        if noted.is_some_and(|noted| *noted != mode) {
+            return Err(VolumeRefusal::OtherMode.into());
         }
-        status => return Err(VolumeRefusal::Attach { status }.into()),
     }
     check_settled(&row)?;
     // A reset to `available` can leave attachments behind, so the status alone does not prove the
@@ -204,7 +121,7 @@ pub fn attach_volume(
         created_at: cx.now,
         updated_at: Some(cx.now),
     })?;
-    row.status = VolumeStatus::InUse;
+    row.status = status;
     row.attach_status = AttachStatus::Attached;
     row.admin_metadata.insert("attached_mode".into(), mode);
     // The reference sets the flag at the first attachment; clients read it from the metadata.
@@ -247,51 +164,4 @@ pub fn detach_volume(
         row.admin_metadata.remove("attached_mode");
     }
     Ok(write_volume(txn, cx.now, row)?)
-}
-
-/// Returns the volume to connect, for a request of a connection from its back end.
-///
-/// # Errors
-/// [`Error`]; [`VolumeRefusal::Maintenance`] during a locked migration.
-pub fn check_connection<'v>(
-    view: &'v impl ReadView,
-    cx: &Context<'_>,
-    id: &str,
-) -> Result<&'v Entry<Volume>, Error> {
-    find_connectable(view, cx, policy::VOLUME_INITIALIZE, id)
-}
-
-/// Returns the volume to disconnect from a host.
-///
-/// # Errors
-/// As [`check_connection`]; [`Error::Conflict`] while an instance uses the volume, unless
-/// [`Caller::service`](crate::Caller::service) is set.
-pub fn check_termination<'v>(
-    view: &'v impl ReadView,
-    cx: &Context<'_>,
-    id: &str,
-) -> Result<&'v Entry<Volume>, Error> {
-    let row = find_connectable(view, cx, policy::VOLUME_TERMINATE, id)?;
-    // A connector names a host, not an attachment, so any of them may be the one that an instance
-    // uses.
-    for attachment in
-        view.scan_by(&Attachment::BY_VOLUME, &KeyRange::exact(row.id), Order::Ascending)
-    {
-        check_release(cx, attachment)?;
-    }
-    Ok(row)
-}
-
-fn find_connectable<'v>(
-    view: &'v impl ReadView,
-    cx: &Context<'_>,
-    rule: Rule,
-    id: &str,
-) -> Result<&'v Entry<Volume>, Error> {
-    let row = find_volume(view, cx.caller, id)?;
-    cx.caller.check_on(rule, &**row)?;
-    if row.status == VolumeStatus::Maintenance {
-        return Err(VolumeRefusal::Maintenance.into());
-    }
-    Ok(row)
 }

@@ -7,7 +7,7 @@ use crate::{
     Pairs,
     caller::policy,
     context::{Context, find_backup, find_snapshot, find_volume},
-    error::{Error, Missing},
+    errors::{Error, Missing},
     ops::{
         backups::mark_restoring,
         groups::{any_group, check_group_limit},
@@ -16,9 +16,10 @@ use crate::{
     },
     quota,
     rows::{
-        AttachStatus, Backup, BackupStatus, Group, GroupStatus, SchedulerHints, Snapshot,
-        SnapshotStatus, Task, Volume, VolumeSource, VolumeStatus, VolumeType, WorkTarget,
+        AttachStatus, Backup, Group, SchedulerHints, Snapshot, Task, Volume, VolumeSource,
+        VolumeStatus, VolumeType, WorkTarget,
     },
+    status_machine::{BackupOperation, GroupOperation, SnapshotOperation, VolumeOperation},
     totals,
     work::queue,
 };
@@ -240,11 +241,7 @@ fn check_group(
             named.id
         )));
     }
-    if !matches!(group.status, GroupStatus::Available | GroupStatus::Creating) {
-        return Err(Error::request(
-            "Invalid Group: Originating group status must be one of 'available, creating' values",
-        ));
-    }
+    GroupOperation::CreateVolume.check(group)?;
     // Members share their group's project and back end.
     if group.project_id != cx.caller.project {
         return Err(Missing::Group(group.id.to_string().into()).into());
@@ -290,12 +287,7 @@ fn check_source(spec: &VolumeSpec, source: &VolumeOrigin) -> Result<u32, Error> 
     match source {
         VolumeOrigin::Nothing => spec.size.ok_or(Error::Malformed),
         VolumeOrigin::Snapshot(snapshot, _) => {
-            if snapshot.status != SnapshotStatus::Available {
-                return Err(Error::request(
-                    "Invalid snapshot: Originating snapshot status must be one of 'available' \
-                     values",
-                ));
-            }
+            SnapshotOperation::Copy.check(snapshot)?;
             let (size, size_min) = (spec.size.unwrap_or(snapshot.size), snapshot.size);
             if size < size_min {
                 return Err(Error::input(format!(
@@ -306,11 +298,7 @@ fn check_source(spec: &VolumeSpec, source: &VolumeOrigin) -> Result<u32, Error> 
             Ok(size)
         }
         VolumeOrigin::Backup(backup) => {
-            if backup.status != BackupStatus::Available {
-                return Err(Error::request(
-                    "Invalid backup: Originating backup status must be one of 'available' values",
-                ));
-            }
+            BackupOperation::Copy.check(backup)?;
             let (size, size_min) = (spec.size.unwrap_or(backup.size), backup.size);
             if size < size_min {
                 return Err(Error::input(format!(
@@ -321,12 +309,7 @@ fn check_source(spec: &VolumeSpec, source: &VolumeOrigin) -> Result<u32, Error> 
             Ok(size)
         }
         VolumeOrigin::Volume(volume) => {
-            if !matches!(volume.status, VolumeStatus::Available | VolumeStatus::InUse) {
-                return Err(Error::request(
-                    "Invalid volume: Originating source volume status must be one of 'available, \
-                     in-use' values",
-                ));
-            }
+            VolumeOperation::Copy.check(volume)?;
             let (size, size_min) = (spec.size.unwrap_or(volume.size), volume.size);
             if size < size_min {
                 // The two spaces are Cinder's. cinder/volume/flows/api/create_volume.py,

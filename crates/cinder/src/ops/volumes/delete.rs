@@ -8,13 +8,10 @@ use crate::{
     access::actions::Rule,
     caller::policy,
     context::{Context, find_volume},
-    error::Error,
-    ops::refusal::VolumeRefusal,
+    errors::{Error, VolumeRefusal},
     quota,
-    rows::{
-        AttachStatus, Attachment, Snapshot, SnapshotStatus, Task, Transfer, Volume, VolumeStatus,
-        WorkTarget,
-    },
+    rows::{AttachStatus, Attachment, Snapshot, Task, Transfer, Volume, VolumeStatus, WorkTarget},
+    status_machine::{SnapshotOperation, VolumeOperation},
     totals,
     work::{cancel, queue, snapshots_of},
 };
@@ -81,13 +78,14 @@ fn delete_checked(
         totals::remove_volume(txn, row.id)?;
         return Ok(());
     }
-    check_deletable(&row, options.force)?;
+    let action = if options.force { VolumeOperation::ForceDelete } else { VolumeOperation::Delete };
+    let status = check_deletable(&row, action)?;
     if options.cascade {
         delete_snapshots(txn, cx, &row, options.force)?;
     } else if snapshots_of(txn, row.id).next().is_some() {
         return Err(VolumeRefusal::Delete { force: options.force }.into());
     }
-    queue_deletion(txn, cx, row, false)
+    queue_deletion(txn, cx, row, status)
 }
 
 /// Removes a volume's record and keeps its data. Admins only.
@@ -102,11 +100,11 @@ pub fn unmanage_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Re
     if row.encryption_key_id.is_some() {
         return Err(VolumeRefusal::UnmanageEncrypted.into());
     }
-    check_deletable(&row, false)?;
+    let status = check_deletable(&row, VolumeOperation::Unmanage)?;
     if snapshots_of(txn, row.id).next().is_some() {
         return Err(VolumeRefusal::Delete { force: false }.into());
     }
-    queue_deletion(txn, cx, row, true)
+    queue_deletion(txn, cx, row, status)
 }
 
 /// Deletes a volume with its group. The caller has checked that it can be deleted.
@@ -115,49 +113,39 @@ pub(in crate::ops) fn delete_group_member(
     cx: &Context<'_>,
     row: Volume,
 ) -> Result<(), Error> {
-    queue_deletion(txn, cx, row, false)
+    let status = VolumeOperation::DeleteWithGroup.check(&row)?;
+    queue_deletion(txn, cx, row, status)
 }
 
-/// Checks that a volume can be deleted, apart from its snapshots.
-fn check_deletable(row: &Volume, force: bool) -> Result<(), VolumeRefusal> {
-    let over = matches!(
-        row.status,
-        VolumeStatus::Available
-            | VolumeStatus::Error
-            | VolumeStatus::ErrorRestoring
-            | VolumeStatus::ErrorExtending
-            | VolumeStatus::ErrorManaging
-    );
+/// Checks that a volume can be deleted, apart from its snapshots, and returns its next status.
+fn check_deletable(row: &Volume, action: VolumeOperation) -> Result<VolumeStatus, Error> {
+    let status = action.check(row)?;
     let free =
         row.attach_status != AttachStatus::Attached && row.is_settled() && row.group_id.is_none();
-    if free && (over || force) { Ok(()) } else { Err(VolumeRefusal::Delete { force }) }
+    let force = action == VolumeOperation::ForceDelete;
+    if free { Ok(status) } else { Err(VolumeRefusal::Delete { force }.into()) }
 }
 
 fn queue_deletion(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     mut row: Volume,
-    keep_data: bool,
+    status: VolumeStatus,
 ) -> Result<(), Error> {
-    // A volume that was never adopted is not this cloud's, so its data stays.
-    let not_own = matches!(
-        row.status,
-        VolumeStatus::Managing | VolumeStatus::ErrorManaging | VolumeStatus::ErrorManagingDeleting
-    );
+    // The data of an unmanaged volume stays, and a volume that was never adopted is not this
+    // cloud's, so its data stays, too.
+    let keep_data =
+        matches!(status, VolumeStatus::Unmanaging | VolumeStatus::ErrorManagingDeleting);
     let id = row.id;
     // A forced deletion replaces the work in progress.
     cancel(txn, cx, (WorkTarget::Volume, id))?;
     // Attachments that only reserved the volume end with it.
     delete_dependents(txn, id)?;
     row.attach_status = AttachStatus::Detached;
-    row.status = match (keep_data, not_own) {
-        (true, _) => VolumeStatus::Unmanaging,
-        (false, true) => VolumeStatus::ErrorManagingDeleting,
-        (false, false) => VolumeStatus::Deleting,
-    };
+    row.status = status;
     row.previous_status = None;
     write_volume(txn, cx.now, row)?;
-    let task = Task::DeleteVolume { keep_data: keep_data || not_own };
+    let task = Task::DeleteVolume { keep_data };
     queue(txn, cx, (WorkTarget::Volume, id), task, None)?;
     Ok(())
 }
@@ -188,15 +176,16 @@ fn delete_snapshots(
     let snapshots: Vec<Snapshot> =
         snapshots_of(txn, volume.id).map(|row| Snapshot::clone(row)).collect();
     for snapshot in &snapshots {
-        let over = matches!(snapshot.status, SnapshotStatus::Available | SnapshotStatus::Error);
+        let allowed = SnapshotOperation::DeleteWithVolume.allows(snapshot.status);
         // A cascade must not delete a snapshot of another project.
-        if !over || snapshot.group_snapshot_id.is_some() || !cx.caller.sees(&snapshot.project_id) {
+        if !allowed || snapshot.group_snapshot_id.is_some() || !cx.caller.sees(&snapshot.project_id)
+        {
             return Err(VolumeRefusal::Delete { force }.into());
         }
     }
     for mut snapshot in snapshots {
         let target = (WorkTarget::Snapshot, snapshot.id);
-        snapshot.status = SnapshotStatus::Deleting;
+        snapshot.status = SnapshotOperation::DeleteWithVolume.next(snapshot.status);
         snapshot.updated_at = Some(cx.now);
         totals::put_snapshot(txn, snapshot)?;
         queue(txn, cx, target, Task::DeleteSnapshot { keep_data: false }, None)?;

@@ -7,9 +7,9 @@ use uuid::Uuid;
 use crate::{
     caller::policy,
     context::{Context, find_volume},
-    error::{Error, Missing},
-    ops::refusal::{VolumeRefusal, check_settled},
+    errors::{Error, Missing, VolumeRefusal},
     rows::{Attachment, VolumeStatus},
+    status_machine::{VolumeOperation, check_settled},
 };
 
 /// First version that replaces a volume's data by an image.
@@ -48,9 +48,7 @@ pub fn upload_volume(
     if request.public {
         cx.caller.check_on(policy::VOLUME_UPLOAD_PUBLIC, &**row)?;
     }
-    if row.status != VolumeStatus::Available {
-        return Err(VolumeRefusal::Upload { volume: row.id }.into());
-    }
+    VolumeOperation::Upload.check(row)?;
     check_settled(row)?;
     Err(Error::request("Invalid image: there is no image service to take it."))
 }
@@ -80,11 +78,9 @@ pub fn reimage_volume(
     if view.scan_by(&Attachment::BY_VOLUME, &users, Order::Ascending).nth(1).is_some() {
         return Err(VolumeRefusal::ReimageShared { volume: row.id }.into());
     }
-    let free = matches!(row.status, VolumeStatus::Available | VolumeStatus::Error);
-    if !(free || (reserved && request.reserved)) {
-        let (volume, status, reserved) = (row.id, row.status, request.reserved);
-        return Err(VolumeRefusal::Reimage { volume, status, reserved }.into());
-    }
+    let action =
+        if request.reserved { VolumeOperation::ReimageReserved } else { VolumeOperation::Reimage };
+    action.check(row)?;
     check_settled(row)?;
     Err(Error::request(format!(
         "Invalid image: there is no image service to ask for {}.",

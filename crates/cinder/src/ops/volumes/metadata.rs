@@ -7,11 +7,10 @@ use crate::{
     Pairs,
     access::actions::Rule,
     caller::policy,
-    context::{Context, find_snapshot, find_volume},
-    error::{Error, Missing},
-    ops::refusal::VolumeRefusal,
-    rows::{Snapshot, Volume, VolumeStatus},
-    totals,
+    context::{Context, find_volume},
+    errors::{Error, Missing},
+    rows::Volume,
+    status_machine::VolumeOperation,
 };
 
 /// Maximum size of all pairs together, in bytes: that of a request body. Otherwise repeated
@@ -20,7 +19,11 @@ use crate::{
 const BYTES_MAX: usize = 114_688;
 
 /// Adds pairs, or replaces all, and returns the result.
-fn merge_pairs(pairs: &mut Pairs, more: Pairs, replace: bool) -> Result<Pairs, Error> {
+pub(in crate::ops) fn merge_pairs(
+    pairs: &mut Pairs,
+    more: Pairs,
+    replace: bool,
+) -> Result<Pairs, Error> {
     if replace {
         pairs.clear();
     }
@@ -29,14 +32,6 @@ fn merge_pairs(pairs: &mut Pairs, more: Pairs, replace: bool) -> Result<Pairs, E
         return Err(Error::request(format!("Metadata can have {BYTES_MAX} bytes at most.")));
     }
     Ok(pairs.clone())
-}
-
-fn check_metadata_writable(row: &Volume) -> Result<(), Error> {
-    if matches!(row.status, VolumeStatus::Maintenance | VolumeStatus::Uploading) {
-        let (volume, status) = (row.id, row.status);
-        return Err(VolumeRefusal::Metadata { volume, status }.into());
-    }
-    Ok(())
 }
 
 /// Adds to the metadata of a volume, or replaces all of it. Returns the result.
@@ -77,7 +72,7 @@ fn put_metadata(
 ) -> Result<Pairs, Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(rule, &row)?;
-    check_metadata_writable(&row)?;
+    VolumeOperation::UpdateMetadata.check(&row)?;
     let all = merge_pairs(&mut row.metadata, metadata, replace)?;
     write_volume(txn, cx.now, row)?;
     Ok(all)
@@ -115,7 +110,7 @@ pub fn delete_metadata(
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_METADATA_DELETE, &row)?;
-    check_metadata_writable(&row)?;
+    VolumeOperation::UpdateMetadata.check(&row)?;
     if row.metadata.remove(key).is_none() {
         let volume = row.id.to_string().into();
         return Err(Missing::VolumeMetadata { volume, key: key.into() }.into());
@@ -136,7 +131,7 @@ pub fn set_image_metadata(
 ) -> Result<Pairs, Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_IMAGE_METADATA_SET, &row)?;
-    check_metadata_writable(&row)?;
+    VolumeOperation::UpdateMetadata.check(&row)?;
     let all = merge_pairs(&mut row.image_metadata, metadata, false)?;
     write_volume(txn, cx.now, row)?;
     Ok(all)
@@ -169,50 +164,9 @@ pub fn unset_image_metadata(
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_IMAGE_METADATA_REMOVE, &row)?;
-    check_metadata_writable(&row)?;
+    VolumeOperation::UpdateMetadata.check(&row)?;
     if row.image_metadata.remove(key).is_none() {
         return Err(Missing::ImageMetadata { volume: row.id.to_string().into() }.into());
     }
     Ok(write_volume(txn, cx.now, row)?)
-}
-
-/// Adds to the metadata of a snapshot, or replaces all of it. Returns the result.
-///
-/// # Errors
-/// [`Error`].
-// Cinder: cinder/volume/api.py, API.update_snapshot_metadata.
-pub fn set_snapshot_metadata(
-    txn: &mut WriteTxn<'_>,
-    cx: &Context<'_>,
-    id: &str,
-    metadata: Pairs,
-    replace: bool,
-) -> Result<Pairs, Error> {
-    let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
-    cx.caller.check_on(policy::SNAPSHOT_METADATA_UPDATE, &row)?;
-    let all = merge_pairs(&mut row.metadata, metadata, replace)?;
-    row.updated_at = Some(cx.now);
-    totals::put_snapshot(txn, row)?;
-    Ok(all)
-}
-
-/// Deletes a key of a snapshot's metadata.
-///
-/// # Errors
-/// [`Error`]; [`Missing::SnapshotMetadata`].
-pub fn delete_snapshot_metadata(
-    txn: &mut WriteTxn<'_>,
-    cx: &Context<'_>,
-    id: &str,
-    key: &str,
-) -> Result<(), Error> {
-    let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
-    cx.caller.check_on(policy::SNAPSHOT_METADATA_DELETE, &row)?;
-    if row.metadata.remove(key).is_none() {
-        let snapshot = row.id.to_string().into();
-        return Err(Missing::SnapshotMetadata { snapshot, key: key.into() }.into());
-    }
-    row.updated_at = Some(cx.now);
-    totals::put_snapshot(txn, row)?;
-    Ok(())
 }

@@ -4,37 +4,42 @@
 //! changes in between.
 
 mod attach;
-mod change;
+mod connection;
 mod create;
 mod delete;
+mod extend;
 mod image;
 mod metadata;
-mod resize;
+mod migrate;
+mod reserve;
+mod reset;
+mod retype;
+mod revert;
+mod update;
 
-pub(super) use self::{attach::recompute_status, delete::delete_group_member};
+pub(super) use self::{
+    attach::recompute_status, delete::delete_group_member, metadata::merge_pairs,
+};
 pub use self::{
-    attach::{
-        AttachRequest, attach_volume, begin_detaching, check_connection, check_termination,
-        detach_volume, reserve_volume, roll_detaching, unreserve_volume,
-    },
-    change::{
-        StatusReset, VolumeChange, reset_volume_status, set_bootable, set_readonly, update_volume,
-    },
+    attach::{AttachRequest, attach_volume, detach_volume},
+    connection::{check_connection, check_termination},
     create::{VolumeSpec, create_volume, store_scheduler_hints},
     delete::{DeleteOptions, delete_volume, force_delete_volume, unmanage_volume},
+    extend::{complete_extend, extend_volume},
     image::{ReimageRequest, UploadRequest, reimage_volume, upload_volume},
     metadata::{
-        add_metadata, delete_metadata, delete_snapshot_metadata, image_metadata,
-        set_image_metadata, set_metadata, set_snapshot_metadata, unset_image_metadata,
-        volume_metadata_item,
+        add_metadata, delete_metadata, image_metadata, set_image_metadata, set_metadata,
+        unset_image_metadata, volume_metadata_item,
     },
-    resize::{
-        MigrateRequest, complete_extend, complete_migration, extend_volume, migrate_volume,
-        retype_volume, revert_volume,
-    },
+    migrate::{MigrateRequest, complete_migration, migrate_volume},
+    reserve::{begin_detaching, reserve_volume, roll_detaching, unreserve_volume},
+    reset::{StatusReset, reset_volume_status},
+    retype::retype_volume,
+    revert::revert_volume,
+    update::{VolumeChange, set_bootable, set_readonly, update_volume},
 };
 
-pub(crate) use self::change::{check_attach_status, check_migration_status, check_volume_status};
+pub(crate) use self::reset::{check_attach_status, check_migration_status, check_volume_status};
 
 use statehold_store::{WriteError, WriteTxn};
 

@@ -1,14 +1,12 @@
-//! Changes of a volume that need no back end: names, flags, and statuses that an admin sets.
+//! The statuses that an operator sets.
 
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 
 use super::write_volume;
 use crate::{
-    Pairs,
     caller::policy,
     context::{Context, find_volume},
-    error::Error,
-    ops::refusal::VolumeRefusal,
+    errors::Error,
     rows::{AttachStatus, Attachment, MigrationStatus, Volume, VolumeStatus, WorkTarget},
     work::cancel,
 };
@@ -20,87 +18,6 @@ const RESET_STATUSES: &str = "('creating', 'available', 'deleting', 'error', 'er
                               'awaiting-transfer', 'backing-up', 'error_backing-up', \
                               'error_extending', 'downloading', 'uploading', 'retyping', \
                               'extending')";
-
-/// A change of a volume. `None` keeps a field; `Some(None)` removes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct VolumeChange {
-    /// Its name.
-    pub name: Option<Option<Box<str>>>,
-    /// Human-readable description.
-    pub description: Option<Option<Box<str>>>,
-    /// Its metadata, which is replaced as a whole.
-    pub metadata: Option<Pairs>,
-}
-
-/// Updates a volume's name, description or metadata.
-///
-/// # Errors
-/// [`Error`]; [`VolumeRefusal::Maintenance`] during a locked migration.
-// Cinder: cinder/volume/api.py, API.update.
-pub fn update_volume(
-    txn: &mut WriteTxn<'_>,
-    cx: &Context<'_>,
-    id: &str,
-    change: VolumeChange,
-) -> Result<(), Error> {
-    let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check_on(policy::VOLUME_UPDATE, &row)?;
-    if row.status == VolumeStatus::Maintenance {
-        return Err(VolumeRefusal::Maintenance.into());
-    }
-    if let Some(name) = change.name {
-        row.name = name;
-    }
-    if let Some(description) = change.description {
-        row.description = description;
-    }
-    if let Some(metadata) = change.metadata {
-        row.metadata = metadata;
-    }
-    Ok(write_volume(txn, cx.now, row)?)
-}
-
-/// Sets whether a machine can boot from a volume.
-///
-/// # Errors
-/// As [`update_volume`].
-pub fn set_bootable(
-    txn: &mut WriteTxn<'_>,
-    cx: &Context<'_>,
-    id: &str,
-    bootable: bool,
-) -> Result<(), Error> {
-    let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check_on(policy::VOLUME_SET_BOOTABLE, &row)?;
-    if row.status == VolumeStatus::Maintenance {
-        return Err(VolumeRefusal::Maintenance.into());
-    }
-    row.bootable = bootable;
-    Ok(write_volume(txn, cx.now, row)?)
-}
-
-/// Sets whether a volume is read-only.
-///
-/// # Errors
-/// [`Error`]; [`VolumeRefusal::ReadOnlyFlag`] unless it is available.
-// Cinder: cinder/volume/api.py, API.update_readonly_flag.
-pub fn set_readonly(
-    txn: &mut WriteTxn<'_>,
-    cx: &Context<'_>,
-    id: &str,
-    readonly: bool,
-) -> Result<(), Error> {
-    let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check_on(policy::VOLUME_UPDATE_READONLY, &row)?;
-    if row.status != VolumeStatus::Available {
-        let (volume, status) = (row.id, row.status);
-        return Err(VolumeRefusal::ReadOnlyFlag { volume, status }.into());
-    }
-    // The values are Python's, because clients read the flag from the metadata.
-    let value = if readonly { "True" } else { "False" };
-    row.admin_metadata.insert("readonly".into(), value.into());
-    Ok(write_volume(txn, cx.now, row)?)
-}
 
 /// The statuses that an admin sets, as sent. `None` keeps a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

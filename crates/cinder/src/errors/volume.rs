@@ -1,192 +1,194 @@
-//! Refusals of the state machines: another state would allow the same request.
+//! Errors for volumes whose state does not allow an operation.
+//!
+//! Cinder: `cinder/volume/api.py`. Texts without a counterpart there state how to resolve the conflict.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-use crate::rows::{MigrationStatus, SnapshotStatus, Volume, VolumeStatus};
+use crate::rows::{MigrationStatus, VolumeStatus};
 
-/// Why the state of a volume doesn't allow something.
+/// The reason why the state of a volume does not allow an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VolumeRefusal {
-    /// It can't be changed while it is being moved.
+    /// It is locked for a migration.
     Maintenance,
-    /// It can't be deleted as it is.
+    /// It cannot be deleted in its state.
     Delete {
-        /// Whether its status didn't count.
+        /// Whether the request ignored the status.
         force: bool,
     },
-    /// One of its snapshots can't be deleted.
+    /// One of its snapshots cannot be deleted.
     CascadeSnapshot,
-    /// It can't be enlarged now.
+    /// It cannot be extended in its status.
     Extend {
         /// The volume.
         volume: Uuid,
         /// Its status.
         status: VolumeStatus,
     },
-    /// It can't go back to a snapshot now. The answer has the status 409.
+    /// It cannot be reverted in its status. The HTTP status is 409.
     Revert {
         /// The volume.
         volume: Uuid,
         /// Its newest snapshot.
         snapshot: Uuid,
     },
-    /// The snapshot to which it should go back can't be used now. The answer has the status 409.
+    /// It cannot be reverted to the snapshot in the status of the snapshot. The HTTP status is 409.
     RevertSnapshot {
         /// The volume.
         volume: Uuid,
         /// Its newest snapshot.
         snapshot: Uuid,
     },
-    /// It can't be kept for somebody.
+    /// It cannot be reserved in its status.
     Reserve {
         /// Its status.
         status: VolumeStatus,
     },
-    /// It isn't attached.
+    /// It is not attached.
     BeginDetaching,
-    /// It can't be attached for writing.
+    /// It is read-only and cannot be attached for writing.
     ReadOnly {
         /// The volume.
         volume: Uuid,
-        /// The mode that was asked for.
+        /// The requested mode.
         mode: Box<str>,
     },
-    /// Somebody else has it.
+    /// It is attached already.
     AlreadyAttached,
-    /// Somebody is attaching it in another way.
+    /// It is being attached with another mode.
     OtherMode,
-    /// It can't be attached now.
+    /// It cannot be attached in its status.
     Attach {
         /// Its status.
         status: VolumeStatus,
     },
-    /// Several have it, and the request doesn't say who is to lose it.
+    /// It has several attachments, and the request does not name one.
     WhichAttachment,
-    /// It can't be made read-only or writable now.
+    /// Its read-only flag cannot be changed in its status.
     ReadOnlyFlag {
         /// The volume.
         volume: Uuid,
         /// Its status.
         status: VolumeStatus,
     },
-    /// It can't get this type now.
+    /// It cannot be retyped in its state, or to this type.
     Retype,
-    /// It can't move there now.
+    /// It cannot be migrated in its state, or to this host.
     Migrate {
         /// The volume.
         volume: Uuid,
     },
-    /// It isn't being moved, but the volume that it should change places with is.
+    /// It is not being migrated, but the other volume is.
     NotMoving,
-    /// What it should change places with isn't being moved, but it is.
+    /// It is being migrated, but the other volume is not.
     OtherNotMoving,
-    /// What it should change places with is on its way, but not to it.
+    /// The other volume is being migrated, but not to this one.
     OtherMoves {
-        /// How far that has come.
+        /// The migration status of the other volume.
         status: MigrationStatus,
         /// The volume.
         volume: Uuid,
     },
-    /// No image can be made from it now.
+    /// No image can be created from it in its status.
     Upload {
         /// The volume.
         volume: Uuid,
     },
-    /// No image can be put on it now.
+    /// No image can be written to it in its status.
     Reimage {
         /// The volume.
         volume: Uuid,
         /// Its status.
         status: VolumeStatus,
-        /// Whether being kept for somebody would do.
+        /// Whether the request allows a reserved volume.
         reserved: bool,
     },
-    /// Several have it, so no image can be put on it. The answer has the status 409.
+    /// It has several attachments, so no image can be written to it. The HTTP status is 409.
     ReimageShared {
         /// The volume.
         volume: Uuid,
     },
-    /// Its metadata can't be changed now.
+    /// Its metadata cannot be changed in its status.
     Metadata {
         /// The volume.
         volume: Uuid,
         /// Its status.
         status: VolumeStatus,
     },
-    /// No snapshot can be made of it now.
+    /// No snapshot of it can be created in its status.
     Snapshot {
         /// The volume.
         volume: Uuid,
         /// Its status.
         status: VolumeStatus,
-        /// Whether being attached would do.
+        /// Whether `in-use` would be allowed.
         in_use_allowed: bool,
     },
-    /// It has an error, so nobody can be promised it.
+    /// It is in an error status, which allows no attachment.
     AttachmentOnError {
         /// The volume.
         volume: Uuid,
         /// Its status.
         status: VolumeStatus,
     },
-    /// It can't be promised to anybody now.
+    /// It cannot be reserved for an attachment in its status.
     AttachmentReserve {
         /// The volume.
         volume: Uuid,
         /// Its status.
         status: VolumeStatus,
     },
-    /// Another host has it.
+    /// Another host is connected to it.
     DuplicateConnectors {
         /// The volume.
         volume: Uuid,
     },
-    /// It can't be offered to anybody.
+    /// It cannot be transferred in its status.
     Transfer,
-    /// It isn't on offer any more.
+    /// It does not await the transfer any more.
     AcceptTransfer {
-        /// The offer.
+        /// The transfer.
         transfer: Uuid,
     },
-    /// It is encrypted, which this version can't offer.
+    /// It is encrypted, and the microversion cannot transfer encrypted volumes.
     TransferEncrypted,
-    /// It is encrypted, so it can't be forgotten.
+    /// It is encrypted, so it cannot be unmanaged.
     UnmanageEncrypted,
-    /// It is on its way to another back end, though its status would allow the request.
+    /// It is being migrated, although its status allows the request.
     Migrating {
         /// The volume.
         volume: Uuid,
-        /// How far it has come.
+        /// Its migration status.
         status: MigrationStatus,
     },
-    /// Another machine has an attachment of it, though its status would allow the request.
+    /// Another instance has an attachment of it, although its status allows the request.
     Held {
         /// The volume.
         volume: Uuid,
     },
-    /// It has no back end, though its status would allow the request.
+    /// It has no back end, although its status allows the request.
     NoBackend {
         /// The volume.
         volume: Uuid,
     },
-    /// It is in a group, which it can't leave by the request.
+    /// It is in a group, which the request cannot remove it from.
     InGroup {
         /// The volume.
         volume: Uuid,
         /// The group.
         group: Uuid,
     },
-    /// It is on offer already.
+    /// It awaits another transfer already.
     Offered {
         /// The volume.
         volume: Uuid,
-        /// The offer.
+        /// The transfer.
         transfer: Uuid,
     },
-    /// Its type demands encryption, for which there are no keys.
+    /// Its type requires encryption, and this cloud has no key manager.
     NoKeyManager {
         /// The type.
         volume_type: Uuid,
@@ -194,9 +196,10 @@ pub enum VolumeRefusal {
 }
 
 impl VolumeRefusal {
-    /// The HTTP status of the answer.
+    /// Returns the HTTP status.
     pub fn status(&self) -> u16 {
         match self {
+            // Cinder: cinder/api/v3/volumes.py, VolumeController.revert, turns its refusals into conflicts.
             Self::Revert { .. } | Self::RevertSnapshot { .. } | Self::ReimageShared { .. } => 409,
             _ => 400,
         }
@@ -208,7 +211,9 @@ impl fmt::Display for VolumeRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Invalid volume: ")?;
         match self {
+            // Cinder: cinder/volume/api.py, API.update.
             Self::Maintenance => f.write_str("The volume cannot be updated during maintenance."),
+            // Cinder: cinder/volume/api.py, API.delete. With `force`, its text leaves out the clause about the status.
             Self::Delete { force } => {
                 let status = if *force {
                     ""
@@ -223,12 +228,15 @@ impl fmt::Display for VolumeRefusal {
                      volume transfer."
                 )
             }
+            // Cinder: cinder/volume/api.py, API.delete, of a cascade.
             Self::CascadeSnapshot => f.write_str("Failed to update snapshot."),
+            // Cinder: cinder/volume/api.py, API._extend, which prints the conditions of its update as a Python dict.
             Self::Extend { volume, status } => write!(
                 f,
                 "Volume {volume} status must be '{{'status': 'available'}}' to extend, currently \
                  {status}."
             ),
+            // Cinder: cinder/volume/api.py, API.revert_to_snapshot.
             Self::Revert { volume, snapshot } => write!(
                 f,
                 "Can't revert volume {volume} to its latest snapshot {snapshot}. Volume's status \
@@ -239,16 +247,20 @@ impl fmt::Display for VolumeRefusal {
                 "Can't revert volume {volume} to its latest snapshot {snapshot}. Snapshot's \
                  status must be 'available'."
             ),
+            // Cinder: cinder/volume/api.py, API.reserve_volume.
             Self::Reserve { status } => {
                 write!(f, "Volume status must be available to reserve, but the status is {status}.")
             }
+            // Cinder: cinder/volume/api.py, API.begin_detaching.
             Self::BeginDetaching => f.write_str(
                 "Unable to detach volume. Volume status must be 'in-use' and attach_status must \
                  be 'attached' to detach.",
             ),
+            // Cinder: cinder/exception.py, InvalidVolumeAttachMode.
             Self::ReadOnly { volume, mode } => {
                 write!(f, "Invalid attaching mode '{mode}' for volume {volume}.")
             }
+            // Cinder: cinder/volume/manager.py, VolumeManager.attach_volume, as the two texts below.
             Self::AlreadyAttached => {
                 f.write_str("volume is already attached and multiple attachments are not enabled")
             }
@@ -256,31 +268,38 @@ impl fmt::Display for VolumeRefusal {
             Self::Attach { status } => {
                 write!(f, "status must be available or attaching, but the status is {status}.")
             }
+            // Cinder: cinder/volume/manager.py, VolumeManager.detach_volume.
             Self::WhichAttachment => f.write_str(
                 "Detach volume failed: More than one attachment, but no attachment_id provided.",
             ),
+            // Cinder: cinder/volume/api.py, API.update_readonly_flag.
             Self::ReadOnlyFlag { volume, status } => write!(
                 f,
                 "Volume {volume} status must be available to update readonly flag, but current \
                  status is: {status}."
             ),
+            // Cinder: cinder/volume/api.py, API.retype, with its grammar.
             Self::Retype => f.write_str(
                 "Retype needs volume to be in available or in-use state, not be part of an active \
                  migration or a consistency group, requested type has to be different that the \
                  one from the volume, and for in-use volumes front-end qos specs cannot change.",
             ),
+            // Cinder: cinder/volume/api.py, API.migrate_volume.
             Self::Migrate { volume } => write!(
                 f,
                 "Volume {volume} status must be available or in-use, must not be migrating, have \
                  snapshots, be replicated, be part of a group and destination host/cluster must \
                  be different than the current one"
             ),
+            // Cinder: cinder/volume/api.py, API.migrate_volume_completion, as the two texts below.
             Self::NotMoving => f.write_str("Source volume not mid-migration."),
             Self::OtherNotMoving => f.write_str("Destination volume not mid-migration."),
             Self::OtherMoves { status, volume } => {
                 write!(f, "Destination has migration_status {status}, expected target:{volume}.")
             }
+            // Cinder: cinder/volume/api.py, API.copy_volume_to_image.
             Self::Upload { volume } => write!(f, "Volume {volume} status must be available"),
+            // Cinder: cinder/volume/api.py, API.reimage.
             Self::Reimage { volume, status, reserved } => {
                 let more = if *reserved { " or reserved" } else { "" };
                 write!(
@@ -295,6 +314,7 @@ impl fmt::Display for VolumeRefusal {
             Self::Metadata { volume, status } => {
                 write!(f, "Volume {volume} metadata can not be changed, as its status is {status}.")
             }
+            // Cinder: cinder/volume/api.py, API.create_snapshot_in_db.
             Self::Snapshot { volume, status, in_use_allowed } => {
                 let allowed = if *in_use_allowed { "available, in-use" } else { "available" };
                 write!(
@@ -302,19 +322,23 @@ impl fmt::Display for VolumeRefusal {
                     "Volume {volume} status must be {allowed}, but current status is: {status}."
                 )
             }
+            // Cinder: cinder/volume/api.py, API.attachment_create. The text ends with a blank.
             Self::AttachmentOnError { volume, status } => write!(
                 f,
                 "Volume attachments can not be created if the volume is in an error state. The \
                  Volume {volume} currently has a status of: {status} "
             ),
+            // Cinder: cinder/volume/api.py, API._attachment_reserve.
             Self::AttachmentReserve { volume, status } => write!(
                 f,
                 "Volume {volume} status must be available or downloading to reserve, but the \
                  current status is {status}."
             ),
+            // Cinder: cinder/volume/api.py, API.attachment_update.
             Self::DuplicateConnectors { volume } => {
                 write!(f, "duplicate connectors detected on volume {volume}")
             }
+            // Cinder: cinder/transfer/api.py, API.create.
             Self::Transfer => f.write_str("status must be available"),
             Self::AcceptTransfer { transfer } => {
                 write!(f, "status must be awaiting-transfer to accept the transfer {transfer}")
@@ -322,15 +346,18 @@ impl fmt::Display for VolumeRefusal {
             Self::TransferEncrypted => {
                 f.write_str("transferring encrypted volume is not supported")
             }
+            // Cinder reports the status here, although the migration is the reason.
             Self::Migrating { volume, status } => write!(
                 f,
                 "Volume {volume} is being migrated: its migration_status is {status}. Wait until \
                  it is success or error."
             ),
+            // Only a reset by an operator leads here, because attachments change the status.
             Self::Held { volume } => {
                 write!(f, "Volume {volume} has an attachment of another server. Delete it first.")
             }
             Self::NoBackend { volume } => write!(f, "Volume {volume} is on no backend."),
+            // A transferred member would leave the project of its group.
             Self::InGroup { volume, group } => {
                 write!(f, "Volume {volume} is in group {group}. Remove it from the group first.")
             }
@@ -338,11 +365,13 @@ impl fmt::Display for VolumeRefusal {
                 f,
                 "Volume {volume} is awaiting the transfer {transfer}. Delete the transfer first."
             ),
+            // Cinder stores a key of the volume in a key manager, which this cloud lacks.
             Self::NoKeyManager { volume_type } => write!(
                 f,
                 "Key manager error: volume type {volume_type} is encrypted, and this cloud has no \
                  key manager. Choose a type without encryption."
             ),
+            // Cinder: cinder/volume/api.py, API.delete.
             Self::UnmanageEncrypted => {
                 f.write_str("Unmanaging encrypted volumes is not supported.")
             }
@@ -351,85 +380,3 @@ impl fmt::Display for VolumeRefusal {
 }
 
 impl std::error::Error for VolumeRefusal {}
-
-/// Refuses a volume that is on its way to another back end.
-///
-/// Asked after its status, so that a refusal states the reason that holds: a volume that moves is
-/// `available` or `in-use` meanwhile.
-pub(super) fn check_settled(row: &Volume) -> Result<(), VolumeRefusal> {
-    match row.migration_status {
-        Some(status) if !row.is_settled() => {
-            Err(VolumeRefusal::Migrating { volume: row.id, status })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Refuses a volume whose data can't be copied where it is: it moves, or is nowhere.
-pub(super) fn check_placed(row: &Volume) -> Result<(), VolumeRefusal> {
-    check_settled(row)?;
-    match row.host {
-        Some(_) => Ok(()),
-        None => Err(VolumeRefusal::NoBackend { volume: row.id }),
-    }
-}
-
-/// Why the state of a snapshot doesn't allow something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SnapshotRefusal {
-    /// It can't be deleted as it is.
-    Delete,
-    /// It can't be offered together with its volume.
-    Transfer {
-        /// The snapshot.
-        snapshot: Uuid,
-    },
-    /// It is part of a group snapshot, which stays with its project.
-    InGroupSnapshot {
-        /// The snapshot.
-        snapshot: Uuid,
-        /// The group snapshot.
-        group_snapshot: Uuid,
-    },
-    /// Whoever makes or deletes it can't report this.
-    StatusNotAllowed {
-        /// What was reported.
-        status: Box<str>,
-        /// The snapshot's status.
-        current: SnapshotStatus,
-    },
-    /// Nobody is making or deleting it.
-    NoReport {
-        /// The snapshot's status.
-        current: SnapshotStatus,
-    },
-}
-
-impl fmt::Display for SnapshotRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Delete => f.write_str(
-                "Invalid snapshot: Snapshot status must be available or error and must not be \
-                 part of a group.",
-            ),
-            Self::Transfer { snapshot } => {
-                write!(f, "Invalid snapshot: snapshot: {snapshot} status must be available")
-            }
-            Self::InGroupSnapshot { snapshot, group_snapshot } => write!(
-                f,
-                "Invalid snapshot: snapshot: {snapshot} is part of the group snapshot \
-                 {group_snapshot}"
-            ),
-            Self::StatusNotAllowed { status, current } => write!(
-                f,
-                "Provided snapshot status {status} not allowed for snapshot with status {current}."
-            ),
-            Self::NoReport { current } => {
-                write!(f, "Snapshot status {current} not allowed for update_snapshot_status")
-            }
-        }
-    }
-}
-
-impl std::error::Error for SnapshotRefusal {}

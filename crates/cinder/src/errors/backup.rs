@@ -1,4 +1,6 @@
-//! Refusals because of the state of a backup, or of what it is of.
+//! Errors for backups, and their volumes and snapshots, whose state does not allow an operation.
+//!
+//! Cinder: `cinder/backup/api.py`.
 
 use std::fmt;
 
@@ -6,57 +8,58 @@ use uuid::Uuid;
 
 use crate::rows::{SnapshotStatus, VolumeStatus};
 
-/// Why the state of a backup, or of what it is made from, doesn't allow something.
+/// The reason why the state of a backup, or of its source, does not allow an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BackupRefusal {
-    /// The snapshot is not of the volume that was named.
+    /// The snapshot belongs to another volume than the request names.
     OtherVolume {
-        /// The volume that was named.
+        /// The volume of the request.
         volume: Uuid,
         /// The volume of the snapshot.
         of_snapshot: Uuid,
     },
-    /// The snapshot can't be backed up now.
+    /// The snapshot cannot be backed up in its status.
     Snapshot {
         /// Its status.
         status: SnapshotStatus,
     },
-    /// The volume can't be backed up now.
+    /// The volume cannot be backed up in its status.
     Volume {
         /// Its status.
         status: VolumeStatus,
     },
-    /// The volume is used, and the request doesn't say that this is all right.
+    /// The volume is in use and the request lacks `force`.
     InUse,
-    /// There is no earlier backup to which changes could be noted.
+    /// The volume has no earlier backup for an incremental one.
     NoParent,
-    /// The earlier backup can't be built upon now.
+    /// The parent backup is not available.
     ParentStatus,
-    /// It can't be deleted in its status.
+    /// It cannot be deleted in its status.
     Delete,
-    /// Other backups hold only what has changed since it.
+    /// Incremental backups depend on it.
     Dependents,
-    /// It can't be restored in its status.
+    /// It cannot be restored in its status.
     Restore,
-    /// The volume can't be written over in its status.
+    /// The volume cannot be overwritten in its status.
     RestoreVolume,
-    /// The volume is too small for what was backed up.
+    /// The volume is smaller than the backup.
     TooSmall {
         /// The size of the volume, in GiB.
         volume: u32,
         /// The size of the backup, in GiB.
         backup: u32,
     },
-    /// Its record can't be taken elsewhere in its status.
+    /// Its record cannot be exported in its status.
     Export,
-    /// There is one with the ID of the record already.
+    /// A backup with the ID of the record exists.
     Exists,
 }
 
 impl fmt::Display for BackupRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Cinder: cinder/backup/api.py, API.create, as the texts up to that of restores.
             Self::OtherVolume { volume, of_snapshot } => write!(
                 f,
                 "Invalid volume: Volume {volume} does not match with snapshot.volume_id \
@@ -81,10 +84,12 @@ impl fmt::Display for BackupRefusal {
             Self::ParentStatus => f.write_str(
                 "Invalid backup: The parent backup must be available for incremental backup.",
             ),
+            // Cinder: cinder/backup/api.py, API.delete.
             Self::Delete => f.write_str("Invalid backup: Backup status must be available or error"),
             Self::Dependents => {
                 f.write_str("Invalid backup: Incremental backups exist for this backup.")
             }
+            // Cinder: cinder/backup/api.py, API.restore.
             Self::Restore => f.write_str("Invalid backup: Backup status must be available"),
             Self::RestoreVolume => {
                 f.write_str("Invalid volume: Volume to be restored to must be available")
@@ -94,9 +99,11 @@ impl fmt::Display for BackupRefusal {
                 "Invalid volume: volume size {volume} is too small to restore backup of size \
                  {backup}."
             ),
+            // Cinder: cinder/backup/api.py, API.export_record.
             Self::Export => {
                 f.write_str("Invalid backup: Backup status must be available and not restoring.")
             }
+            // Cinder: cinder/backup/api.py, API._get_import_backup.
             Self::Exists => f.write_str("Invalid backup: Backup already exists in database."),
         }
     }

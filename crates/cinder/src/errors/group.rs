@@ -1,4 +1,6 @@
-//! Refusals about groups and group snapshots: another state would allow the same request.
+//! Errors for groups and group snapshots whose state does not allow an operation.
+//!
+//! Cinder: `cinder/group/api.py`, unless a line names another file.
 
 use std::fmt;
 
@@ -9,130 +11,130 @@ use crate::{
     rows::{GroupStatus, VolumeStatus},
 };
 
-/// Why the state of a group, group snapshot or group type doesn't allow something.
+/// The reason why the state of a group, group snapshot or group type does not allow an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GroupRefusal {
-    /// The type is that of consistency groups, which have an API of their own.
+    /// The group type is reserved for consistency groups, which have their own API.
     Reserved {
         /// The type.
         group_type: Uuid,
     },
-    /// Nothing that was asked for would change it.
+    /// The update changes nothing.
     Unchanged {
         /// The group.
         group: Uuid,
     },
-    /// These volumes can't both come and go.
+    /// The update both adds and removes these volumes.
     AddAndRemove {
-        /// Their IDs, as they were sent.
+        /// Their IDs as sent.
         volumes: Vec<Box<str>>,
     },
-    /// This volume can't come into it.
+    /// The volume cannot be added.
     Add {
-        /// The volume's ID, as it was sent.
+        /// The ID of the volume as sent.
         volume: Box<str>,
         /// The group.
         group: Uuid,
-        /// Why not.
+        /// The reason.
         why: CantAdd,
     },
-    /// This volume can't leave it.
+    /// The volume cannot be removed.
     Remove {
-        /// The volume's ID, as it was sent.
+        /// The ID of the volume as sent.
         volume: Box<str>,
         /// The group.
         group: Uuid,
-        /// The volume's status, unless it isn't in the group at all.
+        /// The status of the volume; `None` if it is not in the group.
         status: Option<VolumeStatus>,
     },
-    /// It has as many volumes as it may have.
+    /// The group would have more than the maximum number of volumes.
     Full {
         /// The group.
         group: Uuid,
-        /// How many it may have.
+        /// The maximum.
         volumes_max: usize,
     },
-    /// Its status doesn't allow it.
+    /// Its status does not allow the operation.
     Status {
-        /// Those that would.
+        /// The statuses that allow it.
         allowed: &'static str,
         /// Its status.
         status: GroupStatus,
     },
-    /// There are group snapshots of it.
+    /// It has group snapshots.
     HasSnapshots,
-    /// It has volumes, and the request doesn't say that they go too.
+    /// It has volumes, and the request lacks `delete-volumes`.
     HasVolumes {
         /// The group.
         group: Uuid,
     },
-    /// Somebody uses one of its volumes.
+    /// One of its volumes is attached.
     Attached {
         /// The group.
         group: Uuid,
     },
-    /// There are snapshots of its volumes.
+    /// One of its volumes has snapshots.
     VolumeSnapshots,
-    /// Something is being done with one of its volumes.
+    /// The status of one of its volumes does not allow a deletion.
     Busy {
         /// The volume.
         volume: Uuid,
-        /// The volume's status.
+        /// The status of the volume.
         status: VolumeStatus,
     },
-    /// Another group is being made from it.
+    /// Another group is being created from it.
     Source {
         /// The group.
         group: Uuid,
     },
-    /// The group snapshot can't be deleted as it is.
+    /// The group snapshot cannot be deleted in its status, or is in use.
     DeleteSnapshot,
-    /// The group has no volumes to take a snapshot of, or gets its volumes at the moment.
+    /// The group has no volumes, or is being created or updated.
     NothingToSnapshot,
-    /// The group has no volumes of which another could be made.
+    /// The source group has no volumes.
     EmptyGroup,
-    /// The group snapshot has no snapshots of which a group could be made.
+    /// The source group snapshot has no snapshots.
     EmptySnapshot,
-    /// It isn't for copies elsewhere.
+    /// Its group type does not enable replication.
     NotReplicated {
         /// The group.
         group: Uuid,
     },
-    /// It is for copies elsewhere, which its back end doesn't make.
+    /// Its back end does not support replication.
     CantReplicate {
         /// The group.
         group: Uuid,
     },
-    /// There is no such status of groups.
+    /// The status of groups is unknown.
     NoStatus {
-        /// What was sent.
+        /// The status as sent.
         status: Box<str>,
     },
-    /// There is no such status of group snapshots.
+    /// The status of group snapshots is unknown.
     NoSnapshotStatus {
-        /// What was sent.
+        /// The status as sent.
         status: Box<str>,
     },
 }
 
-/// Why a volume can't come into a group.
+/// The reason why a volume cannot be added to a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CantAdd {
-    /// It isn't there, or is another project's.
+    /// It does not exist, or belongs to another project.
     Missing,
-    /// It is in a group.
+    /// It is in another group.
     InGroup(Uuid),
-    /// The group doesn't take volumes of its type.
+    /// The group does not allow its volume type.
     Type(Option<Uuid>),
-    /// Its status doesn't allow it.
+    /// Its status does not allow the operation.
     Status(VolumeStatus),
-    /// It is being moved.
+    /// It is being migrated.
     Migrating,
-    /// It is offered to somebody.
+    /// It awaits a transfer.
     Offered,
-    /// It is on another back end than the group.
+    /// Its back end is not that of the group.
     Elsewhere,
 }
 
@@ -166,11 +168,13 @@ impl fmt::Display for GroupRefusal {
                 "Group_type {group_type} is reserved for migrating CGs to groups. Migrated group \
                  can only be operated by CG APIs."
             ),
+            // Cinder: cinder/group/api.py, API.update.
             Self::Unchanged { group } => write!(
                 f,
                 "Invalid Group: Cannot update group {group} because no valid name, description, \
                  add_volumes, or remove_volumes were provided."
             ),
+            // Cinder: cinder/group/api.py, API.update, which prints a Python list.
             Self::AddAndRemove { volumes } => {
                 let volumes: Vec<_> = volumes.iter().map(|id| python::quoted(id)).collect();
                 write!(
@@ -179,10 +183,12 @@ impl fmt::Display for GroupRefusal {
                     volumes.join(", ")
                 )
             }
+            // Cinder: cinder/group/api.py, API._validate_add_volumes.
             Self::Add { volume, group, why } => write!(
                 f,
                 "Invalid volume: Cannot add volume {volume} to group {group} because {why}"
             ),
+            // Cinder: cinder/group/api.py, API._validate_remove_volumes.
             Self::Remove { volume, group, status: None } => write!(
                 f,
                 "Invalid volume: Cannot remove volume {volume} from group {group} because it is \
@@ -194,6 +200,7 @@ impl fmt::Display for GroupRefusal {
                  is in an invalid state: {status}. Valid states are: ('available', 'in-use', \
                  'error', 'error_deleting')."
             ),
+            // Cinder has no such limit. Operations on a group write all of its volumes in one transaction.
             Self::Full { group, volumes_max } => {
                 write!(
                     f,
@@ -204,6 +211,7 @@ impl fmt::Display for GroupRefusal {
                 f,
                 "Invalid Group: Group status must be {allowed}, but current status is: {status}."
             ),
+            // Cinder: cinder/group/api.py, API.delete, as the texts up to that of the source.
             Self::HasSnapshots => f.write_str("Invalid Group: Group has existing snapshots."),
             Self::HasVolumes { group } => write!(
                 f,
@@ -227,6 +235,7 @@ impl fmt::Display for GroupRefusal {
                 "Invalid Group: Cannot delete group {group}. It cannot be the source for an \
                  ongoing group creation."
             ),
+            // Cinder: cinder/group/api.py, API.delete_group_snapshot.
             Self::DeleteSnapshot => f.write_str(
                 "Invalid GroupSnapshot: GroupSnapshot status must be available or error, and no \
                  Group can be currently using it as source for its creation.",
@@ -236,12 +245,15 @@ impl fmt::Display for GroupRefusal {
                 "Invalid Group: Source group cannot be empty or in 'creating' or 'updating' state. \
                  No group snapshot will be created.",
             ),
+            // Cinder: cinder/group/api.py, API._create_group_from_source_group.
             Self::EmptyGroup => {
                 f.write_str("Invalid Group: Source Group is empty. No group will be created.")
             }
+            // Cinder: cinder/group/api.py, API._create_group_from_group_snapshot.
             Self::EmptySnapshot => f.write_str(
                 "Invalid GroupSnapshot: Group snapshot is empty. No group will be created.",
             ),
+            // Cinder: cinder/group/api.py, API.enable_replication and the other actions of replication.
             Self::NotReplicated { group } => {
                 write!(f, "Invalid group type: Group {group} is not a replication group type.")
             }
@@ -249,12 +261,14 @@ impl fmt::Display for GroupRefusal {
                 f,
                 "Invalid Group: Group {group} is on a backend that does not support replication."
             ),
+            // Cinder: cinder/api/validation/validators.py, _validate_group_status.
             Self::NoStatus { status } => write!(
                 f,
                 "Invalid Group Status: Group status: {status} is invalid, valid status are: \
                  ('error', 'available', 'creating', 'deleting', 'deleted', 'updating', 'in-use', \
                  'error_deleting')."
             ),
+            // Cinder: cinder/api/validation/validators.py, _validate_status.
             Self::NoSnapshotStatus { status } => write!(
                 f,
                 "Invalid GroupSnapshot Status: Group snapshot status: {status} is invalid, valid \
