@@ -1,4 +1,6 @@
-//! The actions that operations ask permission for, each with its default: one row an action.
+//! The actions that operations check, each with its default: one row for each action.
+//!
+//! Cinder: `cinder/policies`, one file for each resource.
 //!
 //! Their names are the reference's (Cinder: `cinder/policies/`), as refusals and policy files have them. One
 //! is this server's own: `group:access_group_types` guards reading types of groups, which the reference lets

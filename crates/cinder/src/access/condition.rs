@@ -8,20 +8,20 @@
 //! | `@`, or nothing at all | every caller |
 //! | `!` | no caller |
 //! | `role:member` | callers with the role; `admin` has `member`, `member` has `reader` |
-//! | `is_admin:True` | callers for whom the rule `context_is_admin` holds; `False` for the others |
+//! | `is_admin:True` | callers that the rule `context_is_admin` allows; `False` for the others |
 //! | `project_id:%(project_id)s` | callers of the project that the target belongs to |
 //! | `user_id:%(user_id)s` | the user that created the target |
 //! | `project_id:ID`, `user_id:ID` | callers of one project, or one user |
-//! | `rule:name` | callers for whom the rule `name` holds |
+//! | `rule:name` | callers that the rule `name` allows |
 //!
-//! Invariant: reading never recurses deeper than [`DEPTH_MAX`], whatever the input.
+//! Invariant: reading never recurses deeper than [`DEPTH_MAX`] for any input.
 
 use super::{DEPTH_MAX, error::PolicyErrorKind};
 
-/// The longest condition, in bytes.
+/// The maximum length of a condition in bytes.
 pub const CONDITION_LEN_MAX: usize = 4096;
 
-/// A condition as it was read; rules are known by their names yet.
+/// A parsed condition. References to rules are unresolved names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
     Always,
@@ -69,7 +69,7 @@ impl Condition {
         }
     }
 
-    /// The rules that it refers to, in their order.
+    /// Returns the rules that it refers to, in order.
     pub(super) fn rules(&self) -> Vec<&str> {
         match self {
             Self::Rule(name) => vec![name],
@@ -104,7 +104,7 @@ impl<'t> Reader<'t> {
         PolicyErrorKind::Syntax { at, wanted }
     }
 
-    /// The next token, and where it ends.
+    /// Returns the next token and its end.
     fn peek(&self) -> Result<Option<(Token<'t>, usize)>, PolicyErrorKind> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let trimmed = rest.trim_start();
@@ -190,7 +190,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// A single part is itself.
+/// Returns a single part as it is, without an operator.
 fn one_of(mut parts: Vec<Condition>, of: fn(Vec<Condition>) -> Condition) -> Condition {
     match parts.pop() {
         Some(only) if parts.is_empty() => only,
@@ -202,7 +202,7 @@ fn one_of(mut parts: Vec<Condition>, of: fn(Vec<Condition>) -> Condition) -> Con
     }
 }
 
-/// The length of the word at the beginning of a string; none if a `%(` in it has no end.
+/// Returns the length of the word at the beginning of a string, or `None` if a `%(` in it is not closed.
 ///
 /// The parentheses of `%(name)s` are part of the word, all others end it.
 fn word_len(text: &str) -> Option<usize> {
@@ -222,7 +222,7 @@ fn word_len(text: &str) -> Option<usize> {
     }
 }
 
-/// A condition without operators; none if there is no such condition.
+/// Returns a condition without operators, or `None` if it is unknown.
 fn check(word: &str) -> Option<Condition> {
     match word {
         "@" => return Some(Condition::Always),
@@ -263,7 +263,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_string_is_read_or_refused(text in "([a-z:@!%. ]|\\(|\\)|not |and |or |role:x|%\\(){0,40}") {
-            // Where a fault is named, it is within the string.
+            // The position of an error MUST be within the string.
             if let Err(PolicyErrorKind::Syntax { at, .. }) = Condition::read(&text) {
                 prop_assert!(at <= text.len());
             }
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_that_cannot_be_read_is_refused() {
+    fn malformed_conditions_are_rejected() {
         for (text, at) in [
             ("role:a role:b", 7),
             ("role:a and", 10),
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_has_a_largest_length_and_depth() {
+    fn conditions_have_a_maximum_length_and_depth() {
         let deep = format!("{}@{}", "(".repeat(DEPTH_MAX), ")".repeat(DEPTH_MAX));
         let too_deep = PolicyErrorKind::TooDeep { depth_max: DEPTH_MAX };
         assert_eq!(Condition::read(&deep), Err(too_deep.clone()));

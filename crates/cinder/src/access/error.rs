@@ -1,15 +1,15 @@
-//! Policies that cannot be in force.
+//! Errors of policy files.
 
 use std::fmt;
 
-/// A policy that was refused: the entry of the file that is at fault, and the fault.
+/// An invalid policy: the entry of the file with the error, and the kind of the error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyError {
     pub(super) name: Box<str>,
     pub(super) kind: PolicyErrorKind,
 }
 
-/// The fault of an entry of a policy.
+/// The error of an entry of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PolicyErrorKind {
@@ -24,13 +24,13 @@ pub enum PolicyErrorKind {
     UnusedRule,
     /// A rule refers to itself, through others or through `is_admin`.
     Cycle(Vec<Box<str>>),
-    /// There is no such condition.
+    /// The condition is unknown.
     UnknownCondition(Box<str>),
-    /// Something else stands at this byte of the condition.
+    /// The condition has an unexpected token at this byte.
     Syntax {
-        /// Bytes before it.
+        /// The offset in bytes.
         at: usize,
-        /// What is missing there.
+        /// The expected token.
         wanted: &'static str,
     },
     /// An empty list of roles, which could be read as every caller or as none.
@@ -41,33 +41,33 @@ pub enum PolicyErrorKind {
     TooLong {
         /// Its length in bytes.
         len: usize,
-        /// The longest one.
+        /// The maximum.
         len_max: usize,
     },
     /// Parentheses, `not` and rules nest too deep.
     TooDeep {
-        /// The deepest nesting.
+        /// The maximum depth.
         depth_max: usize,
     },
     /// A decision would need too many steps, the conditions of its rules counted each time.
     TooCostly {
-        /// The most steps.
+        /// The maximum number of steps.
         steps_max: usize,
     },
     /// The policy has too many entries.
     TooMany {
-        /// The most entries.
+        /// The maximum number of entries.
         entries_max: usize,
     },
 }
 
 impl PolicyError {
-    /// Returns the entry at fault: the name of an action or of a rule.
+    /// Returns the entry with the error: the name of an action or of a rule.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the fault.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> &PolicyErrorKind {
         &self.kind
     }

@@ -27,13 +27,13 @@ use crate::caller::Caller;
 /// The deepest nesting of parentheses, `not` and rules in a condition.
 pub const DEPTH_MAX: usize = 32;
 
-/// The most steps of a decision, the conditions of rules counted wherever they are referred to.
+/// The maximum number of steps of a decision. The conditions of a rule count at each reference.
 pub const STEPS_MAX: usize = 1000;
 
-/// The most entries of a policy.
+/// The maximum number of entries of a policy.
 pub const ENTRIES_MAX: usize = 1000;
 
-/// The rule that decides whether a caller is an admin, who sees all projects.
+/// The rule that decides whether a caller is an admin. Admins see all projects.
 pub(crate) const CONTEXT_IS_ADMIN: &str = "context_is_admin";
 
 /// The rules that the defaults of actions refer to.
@@ -55,16 +55,16 @@ const RULES: &[(&str, &str)] = &[
 
 /// The policy without a file, which callers have by default.
 static DEFAULT: LazyLock<Arc<Policy>> = LazyLock::new(|| {
-    // The tests prove that the defaults can be in force; without them no caller may do anything.
+    // A test proves that the defaults are valid. Without them, every action is denied.
     Arc::new(Policy::new(std::iter::empty()).unwrap_or_else(|_| Policy::closed()))
 });
 
-/// The owner of something that a caller wants to see or change.
+/// The owner of a resource that a caller reads or changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target<'t> {
     /// The project that it belongs to.
     pub project: &'t str,
-    /// The user that created it, if that is known: without it no condition on the user holds.
+    /// The user that created it, if known. Without it, no condition on the user holds.
     pub user: Option<&'t str>,
 }
 
@@ -77,7 +77,7 @@ pub enum Source {
     Roles(Vec<Box<str>>),
 }
 
-/// The conditions under which callers may do each action.
+/// The condition of each action.
 ///
 /// # Examples
 /// ```
@@ -92,7 +92,7 @@ pub enum Source {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Conditions as they were written, by their names.
+    /// The conditions of the file, by name.
     sources: BTreeMap<Box<str>, Box<str>>,
     /// Those of rules.
     rules: Vec<Check>,
@@ -135,6 +135,7 @@ impl Policy {
         sources.extend(defaults.map(|(name, condition)| ((*name).into(), (*condition).into())));
         let fault = |name: &str, kind| PolicyError { name: name.into(), kind };
         for (name, source) in entries {
+            // A name without a colon defines a rule, so only actions can be unknown here.
             if name.contains(':') && !ACTIONS.iter().any(|(known, _)| *known == name) {
                 let near = near(name);
                 return Err(fault(name, PolicyErrorKind::UnknownAction { near }));
@@ -150,6 +151,7 @@ impl Policy {
             let condition = Condition::read(source).map_err(|kind| fault(name, kind))?;
             conditions.insert(name.clone(), condition);
         }
+        // Before names are resolved: a cycle would make decisions endless.
         check_references(&conditions)?;
         let names: Vec<&str> =
             conditions.keys().map(|name| &**name).filter(|name| !name.contains(':')).collect();
@@ -161,7 +163,7 @@ impl Policy {
         Ok(Self { sources, rules, actions, admin })
     }
 
-    /// A policy that allows nothing.
+    /// Returns a policy that denies every action.
     fn closed() -> Self {
         let (sources, rules, actions) = (BTreeMap::new(), Vec::new(), Vec::new());
         Self { sources, rules, actions, admin: Check::Never }
@@ -178,12 +180,13 @@ impl Policy {
         self.holds(&self.admin, caller, caller.own())
     }
 
-    // Its recursion is at most `DEPTH_MAX` deep, and it takes at most `STEPS_MAX` steps.
+    // The check of the policy limits the recursion to `DEPTH_MAX` and the steps to `STEPS_MAX`.
     fn holds(&self, check: &Check, caller: &Caller, target: Target<'_>) -> bool {
         match check {
             Check::Always => true,
             Check::Never => false,
             Check::Role(role) => caller.has_role(role),
+            // `context_is_admin` never refers to `is_admin`: the check of cycles includes it.
             Check::Admin(wanted) => self.is_admin(caller) == *wanted,
             Check::Owner(owner, wanted) => {
                 let own = match owner {
@@ -192,6 +195,7 @@ impl Policy {
                 };
                 let wanted = match wanted {
                     Wanted::Target(Owner::Project) => Some(target.project),
+                    // An unknown user equals no caller.
                     Wanted::Target(Owner::User) => target.user,
                     Wanted::Literal(text) => Some(&**text),
                 };
@@ -216,15 +220,17 @@ impl Policy {
 }
 
 impl Source {
-    /// The condition in the language of conditions.
+    /// Returns the condition in the language of conditions.
     fn written(self) -> Result<Box<str>, PolicyErrorKind> {
         let roles = match self {
             Self::Condition(condition) => return Ok(condition),
             Self::Roles(roles) => roles,
         };
+        // oslo.policy reads an empty list as every caller, which a reader may take for none.
         if roles.is_empty() {
             return Err(PolicyErrorKind::NoRole);
         }
+        // Such a role would change the meaning of the written condition.
         let odd = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | '%');
         if let Some(role) = roles.iter().find(|role| role.is_empty() || role.contains(odd)) {
             return Err(PolicyErrorKind::BadRole(role.clone()));
@@ -263,7 +269,7 @@ fn check_references(conditions: &BTreeMap<Box<str>, Condition>) -> Result<(), Po
     let mut used: BTreeSet<&str> = RULES.iter().map(|(name, _)| *name).collect();
     for (name, condition) in conditions {
         for rule in condition.rules() {
-            // Actions can be referred to as well in the reference, but are no rules here.
+            // oslo.policy also allows references to actions; this server supports references to rules only.
             if rule.contains(':') || !conditions.contains_key(rule) {
                 let kind = PolicyErrorKind::UnknownRule(rule.into());
                 return Err(PolicyError { name: name.clone(), kind });
@@ -282,7 +288,7 @@ fn check_references(conditions: &BTreeMap<Box<str>, Condition>) -> Result<(), Po
     Ok(())
 }
 
-/// The cost of an entry; `path` has the entries that refer to it.
+/// Returns the cost of an entry; `path` has the entries that refer to it.
 fn cost_of<'c>(
     conditions: &'c BTreeMap<Box<str>, Condition>,
     name: &'c str,
@@ -339,7 +345,7 @@ impl Condition {
     }
 }
 
-/// The first action whose name has the same number of parts as `name`, each at least half the same.
+/// Returns the first action whose name has the same number of parts as `name`, each at least half the same.
 fn near(name: &str) -> Option<&'static str> {
     let parts: Vec<&str> = name.split(':').collect();
     let is_close = |known: &str| {
@@ -369,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_can_be_in_force() {
+    fn default_policy_is_valid() {
         let policy = new(&[]).unwrap();
         assert_eq!(*Policy::defaults(), policy);
         for (at, (name, _)) in ACTIONS.iter().enumerate() {
@@ -379,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_that_names_what_is_not_there_is_refused() {
+    fn unknown_names_are_rejected() {
         let kind = |entries: &[(&str, &str)]| new(entries).unwrap_err().kind().clone();
         assert_eq!(
             kind(&[("volume:creates", "@")]),
@@ -399,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_of_rules_is_refused() {
+    fn cycles_of_rules_are_rejected() {
         let cycle = |entries: &[(&str, &str)]| match new(entries).unwrap_err().kind().clone() {
             PolicyErrorKind::Cycle(through) => through.join(" "),
             other => panic!("{other:?}"),
@@ -419,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_that_double_and_chains_of_rules_have_limits() {
+    fn doubling_and_chained_rules_have_limits() {
         let names: Vec<String> = (0..40).map(|at| format!("r{at:02}")).collect();
         let chain = |of: fn(&str) -> String| {
             let mut entries: Vec<(&str, Source)> = names
@@ -441,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_look_at_the_target() {
+    fn conditions_check_the_target() {
         let entries = [
             ("volume:get", "user_id:%(user_id)s"),
             ("volume:update", "project_id:other"),
@@ -462,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_decides_which_callers_are_admins() {
+    fn policies_decide_which_callers_are_admins() {
         let policy = new(&[("context_is_admin", "role:operator")]).unwrap();
         let admin = caller(Role::Admin, policy.clone());
         assert!(!admin.is_admin() && !admin.sees("q"));

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{argument_of, check_since, one_action};
 use crate::{
     Pairs,
-    error::{Error, Missing},
+    errors::{Error, Missing},
     id::parse_id,
     ops::{
         AttachRequest, MigrateRequest, ReimageRequest, StatusReset, UploadRequest,
@@ -36,7 +36,7 @@ const REIMAGE_SINCE: u16 = 68;
 /// From this version on hosts complete the extension of volumes that they use.
 const EXTEND_COMPLETION_SINCE: u16 = 71;
 
-/// What is to be done with a volume.
+/// An action on a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VolumeAction {
     /// `os-attach`.
@@ -104,7 +104,7 @@ pub enum VolumeAction {
     Reimage(ReimageRequest),
 }
 
-/// Cinder: `cinder/api/schemas/volume_actions.py`, `attach`.
+// Cinder: cinder/api/schemas/volume_actions.py, attach.
 pub(super) const ATTACH: Rule = closed(&[
     Check::Fields(&[
         Field::new("instance_uuid", UUID),
@@ -116,13 +116,13 @@ pub(super) const ATTACH: Rule = closed(&[
     Check::Closed,
 ]);
 
-/// Cinder: `cinder/api/schemas/volume_actions.py`, `detach`.
+// Cinder: cinder/api/schemas/volume_actions.py, detach.
 pub(super) const DETACH: Rule = Rule {
     types: &[Type::Object, Type::Null],
     checks: &[Check::Fields(&[Field::new("attachment_id", UUID_OR_NULL)]), Check::Closed],
 };
 
-/// Cinder: `cinder/api/schemas/admin_actions.py`, `force_detach`.
+// Cinder: cinder/api/schemas/admin_actions.py, force_detach.
 pub(super) const FORCE_DETACH: Rule = closed(&[
     Check::Fields(&[
         Field::new("connector", OBJECT_STRING_OR_NULL),
@@ -131,27 +131,27 @@ pub(super) const FORCE_DETACH: Rule = closed(&[
     Check::Closed,
 ]);
 
-/// Cinder: `cinder/api/schemas/volume_actions.py`, `initialize_connection`.
+// Cinder: cinder/api/schemas/volume_actions.py, initialize_connection.
 pub(super) const CONNECT: Rule =
     closed(&[Check::Fields(&[Field::required("connector", OBJECT_OR_STRING)]), Check::Closed]);
 
-/// Cinder: `cinder/api/schemas/volume_actions.py`, `terminate_connection`.
+// Cinder: cinder/api/schemas/volume_actions.py, terminate_connection.
 pub(super) const DISCONNECT: Rule =
     closed(&[Check::Fields(&[Field::required("connector", OBJECT_STRING_OR_NULL)]), Check::Closed]);
 
-/// Cinder: `cinder/api/schemas/volume_actions.py`, `extend`.
+// Cinder: cinder/api/schemas/volume_actions.py, extend.
 pub(super) const EXTEND: Rule =
     closed(&[Check::Fields(&[Field::required("new_size", SIZE)]), Check::Closed]);
 
-/// Cinder: `cinder/api/schemas/volume_actions.py`, `set_bootable`.
+// Cinder: cinder/api/schemas/volume_actions.py, set_bootable.
 pub(super) const BOOTABLE: Rule =
     closed(&[Check::Fields(&[Field::required("bootable", BOOLEAN)]), Check::Closed]);
 
-/// Cinder: `cinder/api/schemas/volume_actions.py`, `volume_readonly_update`.
+// Cinder: cinder/api/schemas/volume_actions.py, volume_readonly_update.
 pub(super) const READONLY: Rule =
     closed(&[Check::Fields(&[Field::required("readonly", BOOLEAN)]), Check::Closed]);
 
-/// Cinder: `cinder/api/schemas/volume_actions.py`, `retype`.
+// Cinder: cinder/api/schemas/volume_actions.py, retype.
 pub(super) const RETYPE: Rule = closed(&[
     Check::Fields(&[
         Field::required("new_type", UNBOUNDED),
@@ -164,19 +164,19 @@ pub(super) const RETYPE: Rule = closed(&[
     Check::Closed,
 ]);
 
-/// Cinder has no schema for it: `cinder/api/v3/volumes.py`, `revert`.
+// Cinder has no schema for it: cinder/api/v3/volumes.py, revert.
 pub(super) const REVERT: Rule =
     closed(&[Check::Fields(&[Field::required("snapshot_id", UUID)]), Check::Closed]);
 
-/// Cinder: `cinder/api/schemas/volume_image_metadata.py`, `set_image_metadata`.
+// Cinder: cinder/api/schemas/volume_image_metadata.py, set_image_metadata.
 pub(super) const SET_IMAGE: Rule =
     closed(&[Check::Fields(&[Field::required("metadata", META)]), Check::Closed]);
 
-/// Cinder: `cinder/api/schemas/volume_image_metadata.py`, `unset_image_metadata`.
+// Cinder: cinder/api/schemas/volume_image_metadata.py, unset_image_metadata.
 pub(super) const UNSET_IMAGE: Rule =
     closed(&[Check::Fields(&[Field::required("key", TEXT_1)]), Check::Closed]);
 
-/// Cinder: `cinder/api/schemas/admin_actions.py`, `reset`.
+// Cinder: cinder/api/schemas/admin_actions.py, reset.
 pub(super) const RESET: Rule = closed(&[
     Check::Format(Format::StatusReset),
     Check::Fields(&[
@@ -195,7 +195,7 @@ const fn status(checks: &'static [Check]) -> Rule {
     Rule { types: STRING_OR_NULL, checks }
 }
 
-/// Cinder: `cinder/api/schemas/admin_actions.py`, `migrate_volume` and `migrate_volume_v316`.
+// Cinder: cinder/api/schemas/admin_actions.py, migrate_volume and migrate_volume_v316.
 pub(super) const EARLY_MIGRATE: Rule = closed(&[
     Check::Fields(&[
         Field::required("host", TEXT),
@@ -214,7 +214,7 @@ pub(super) const MIGRATE: Rule = closed(&[
     Check::Closed,
 ]);
 
-/// Cinder: `cinder/api/schemas/admin_actions.py`, `migrate_volume_completion`.
+// Cinder: cinder/api/schemas/admin_actions.py, migrate_volume_completion.
 pub(super) const COMPLETION: Rule = closed(&[
     Check::Fields(&[
         Field::required("new_volume", UUID),
@@ -226,7 +226,7 @@ pub(super) const COMPLETION: Rule = closed(&[
     Check::Closed,
 ]);
 
-/// Cinder: `cinder/api/schemas/admin_actions.py`, `extend_volume_completion`.
+// Cinder: cinder/api/schemas/admin_actions.py, extend_volume_completion.
 pub(super) const EXTEND_COMPLETION: Rule = closed(&[
     Check::Fields(&[Field::new(
         "error",
@@ -235,7 +235,7 @@ pub(super) const EXTEND_COMPLETION: Rule = closed(&[
     Check::Closed,
 ]);
 
-/// Cinder: `cinder/api/schemas/volume_actions.py`, `volume_upload_image` and `volume_upload_image_v31`.
+// Cinder: cinder/api/schemas/volume_actions.py, volume_upload_image and volume_upload_image_v31.
 pub(super) const UPLOAD: Rule = closed(&[
     Check::Fields(&[
         Field::required("image_name", TEXT_1),
@@ -256,7 +256,7 @@ const fn one_of(checks: &'static [Check]) -> Rule {
     Rule { types: &[Type::String], checks }
 }
 
-/// Cinder: `cinder/api/schemas/volume_actions.py`, `reimage`.
+// Cinder: cinder/api/schemas/volume_actions.py, reimage.
 pub(super) const REIMAGE: Rule = closed(&[
     Check::Fields(&[Field::required("image_id", UUID), Field::new("reimage_reserved", BOOLEAN)]),
     Check::Closed,
@@ -400,7 +400,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_action_and_a_known_one() {
+    fn bodies_have_exactly_one_known_action() {
         let text =
             |body: &str| volume_action(body.as_bytes(), Microversion::MAX).unwrap_err().to_string();
         assert_eq!(text(r#"{"os-reserve": {}, "os-unreserve": {}}"#), "Malformed request body");
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn an_extension_is_completed_with_or_without_an_error() {
+    fn extend_completion_takes_an_optional_error() {
         let read = |error: &str, minor: u16| {
             let body = format!(r#"{{"os-extend_volume_completion": {{{error}}}}}"#);
             volume_action(body.as_bytes(), Microversion::new(minor))

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::one_action;
 use crate::{
-    error::Error,
+    errors::Error,
     ops::{AttachmentSpec, Connector},
     schema::{
         Check, Field, Members, Rule, Type, closed,
@@ -14,7 +14,8 @@ use crate::{
     version::Microversion,
 };
 
-/// `POST /attachments`. Cinder: `cinder/api/schemas/attachments.py`, `create` and `create_v354`.
+/// `POST /attachments`.
+// Cinder: cinder/api/schemas/attachments.py, create and create_v354.
 pub(super) const CREATE: Rule =
     closed(&[Check::Fields(&[Field::required("attachment", ATTACHMENT)]), Check::Closed]);
 
@@ -42,7 +43,8 @@ pub fn attachment_spec(body: &[u8], version: Microversion) -> Result<AttachmentS
     })
 }
 
-/// `PUT /attachments/{id}`. Cinder: `cinder/api/schemas/attachments.py`, `update`.
+/// `PUT /attachments/{id}`.
+// Cinder: cinder/api/schemas/attachments.py, update.
 pub(super) const UPDATE: Rule =
     closed(&[Check::Fields(&[Field::required("attachment", CONNECTION)]), Check::Closed]);
 

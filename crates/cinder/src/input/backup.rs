@@ -2,7 +2,7 @@
 
 use super::{argument_of, one_action};
 use crate::{
-    error::Error,
+    errors::Error,
     ops::{BackupChange, BackupRecord, BackupSpec, RestoreSpec, check_backup_status},
     schema::{
         Check, Field, Rule, closed,
@@ -16,7 +16,8 @@ use crate::{
     version::Microversion,
 };
 
-/// `POST /backups`. Cinder: `cinder/api/schemas/backups.py`, `create`.
+/// `POST /backups`.
+// Cinder: cinder/api/schemas/backups.py, create.
 pub(super) const CREATE: Rule =
     closed(&[Check::Fields(&[Field::required("backup", BACKUP)]), Check::Closed]);
 
@@ -65,8 +66,8 @@ pub fn backup_spec(body: &[u8], version: Microversion) -> Result<BackupSpec, Err
     })
 }
 
-/// `PUT /backups/{id}`. Cinder: `cinder/api/schemas/backups.py`, `update`, which allows null and then
-/// fails on it.
+/// `PUT /backups/{id}`.
+// Cinder: cinder/api/schemas/backups.py, update, which allows null and then fails on it.
 pub(super) const UPDATE: Rule =
     closed(&[Check::Fields(&[Field::required("backup", CHANGE)]), Check::Closed]);
 
@@ -93,8 +94,8 @@ pub fn backup_change(body: &[u8], version: Microversion) -> Result<BackupChange,
     })
 }
 
-/// `POST /backups/{id}/restore`. Cinder: `cinder/api/schemas/backups.py`, `restore`, which allows null and
-/// then fails on it.
+/// `POST /backups/{id}/restore`.
+// Cinder: cinder/api/schemas/backups.py, restore, which allows null and then fails on it.
 pub(super) const RESTORE: Rule =
     closed(&[Check::Fields(&[Field::required("restore", TARGET)]), Check::Closed]);
 
@@ -112,7 +113,8 @@ pub fn restore_spec(body: &[u8]) -> Result<RestoreSpec, Error> {
     Ok(RestoreSpec { volume_id: members.text("volume_id"), name: members.trimmed("name") })
 }
 
-/// `POST /backups/import_record`. Cinder: `cinder/api/schemas/backups.py`, `import_record`.
+/// `POST /backups/import_record`.
+// Cinder: cinder/api/schemas/backups.py, import_record.
 pub(super) const IMPORT: Rule =
     closed(&[Check::Fields(&[Field::required("backup-record", RECORD)]), Check::Closed]);
 
@@ -136,7 +138,7 @@ pub fn backup_record(body: &[u8]) -> Result<BackupRecord, Error> {
     })
 }
 
-/// What is to be done with a backup.
+/// An action on a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackupAction {
     /// `os-reset_status`.
@@ -145,7 +147,7 @@ pub enum BackupAction {
     ForceDelete,
 }
 
-/// Cinder: `cinder/api/schemas/admin_actions.py`, `reset_status_backup`.
+// Cinder: cinder/api/schemas/admin_actions.py, reset_status_backup.
 pub(super) const RESET: Rule =
     closed(&[Check::Fields(&[Field::required("status", STATUS)]), Check::Closed]);
 

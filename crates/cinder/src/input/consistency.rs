@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::listed;
 use crate::{
-    error::Error,
+    errors::Error,
     ops::{GroupChange, GroupSnapshotSpec, GroupSource, GroupSourceSpec, GroupSpec},
     schema::{
         Check, Field, Members, Rule, boolean, closed,
@@ -32,7 +32,8 @@ pub(super) fn read(body: &[u8], key: &str, rule: &Rule) -> Result<Members, Error
     }
 }
 
-/// `POST /consistencygroups`. Cinder: `cinder/api/contrib/consistencygroups.py`, `create`.
+/// `POST /consistencygroups`.
+// Cinder: cinder/api/contrib/consistencygroups.py, create.
 pub(super) const CREATE: Rule = closed(&[Check::Fields(&[
     Field::new("name", TRIMMED_NAME),
     Field::new("description", TRIMMED_DESCRIPTION),
@@ -64,7 +65,7 @@ pub fn consistency_spec(body: &[u8]) -> Result<GroupSpec, Error> {
 }
 
 /// `POST /consistencygroups/create_from_src`.
-/// Cinder: `cinder/api/contrib/consistencygroups.py`, `create_from_src`.
+// Cinder: cinder/api/contrib/consistencygroups.py, create_from_src.
 pub(super) const SOURCE: Rule = closed(&[Check::Fields(&[
     Field::new("name", TRIMMED_NAME),
     Field::new("description", TRIMMED_DESCRIPTION),
@@ -102,7 +103,8 @@ pub fn consistency_source_spec(body: &[u8]) -> Result<GroupSourceSpec, Error> {
     Ok(GroupSourceSpec { name, description, source })
 }
 
-/// `POST /consistencygroups/{id}/delete`. Cinder: `cinder/api/contrib/consistencygroups.py`, `delete`.
+/// `POST /consistencygroups/{id}/delete`.
+// Cinder: cinder/api/contrib/consistencygroups.py, delete.
 pub(super) const DELETE: Rule = closed(&[]);
 
 /// Reads a body that deletes a consistency group: whether its volumes are deleted too. The body may be
@@ -128,7 +130,8 @@ fn loose_boolean(value: &Value) -> Option<bool> {
     }
 }
 
-/// `PUT /consistencygroups/{id}/update`. Cinder: `cinder/api/contrib/consistencygroups.py`, `update`.
+/// `PUT /consistencygroups/{id}/update`.
+// Cinder: cinder/api/contrib/consistencygroups.py, update.
 pub(super) const UPDATE: Rule = closed(&[Check::Fields(&[
     Field::new("name", TRIMMED_NAME),
     Field::new("description", TRIMMED_DESCRIPTION),
@@ -157,7 +160,8 @@ pub fn consistency_change(body: &[u8], version: Microversion) -> Result<GroupCha
     })
 }
 
-/// `POST /cgsnapshots`. Cinder: `cinder/api/contrib/cgsnapshots.py`, `create`.
+/// `POST /cgsnapshots`.
+// Cinder: cinder/api/contrib/cgsnapshots.py, create.
 pub(super) const SNAPSHOT: Rule = closed(&[Check::Fields(&[
     Field::new("name", TRIMMED_NAME),
     Field::new("description", TRIMMED_DESCRIPTION),

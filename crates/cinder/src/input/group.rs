@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{argument_of, check_since, listed, one_action};
 use crate::{
-    error::Error,
+    errors::Error,
     ops::{
         GroupChange, GroupSnapshotSpec, GroupSource, GroupSourceSpec, GroupSpec, Replication,
         check_group_snapshot_status, check_group_status,
@@ -23,7 +23,8 @@ const ALL: Microversion = Microversion::MAX;
 /// The version in which groups could be created from others.
 const SOURCE_SINCE: u16 = 14;
 
-/// `POST /groups`. Cinder: `cinder/api/schemas/groups.py`, `create`.
+/// `POST /groups`.
+// Cinder: cinder/api/schemas/groups.py, create.
 pub(super) const CREATE: Rule =
     closed(&[Check::Fields(&[Field::required("group", GROUP)]), Check::Closed]);
 
@@ -73,7 +74,8 @@ pub fn group_spec(body: &[u8]) -> Result<GroupSpec, Error> {
     })
 }
 
-/// `PUT /groups/{id}`. Cinder: `cinder/api/schemas/groups.py`, `update`.
+/// `PUT /groups/{id}`.
+// Cinder: cinder/api/schemas/groups.py, update.
 pub(super) const UPDATE: Rule =
     closed(&[Check::Fields(&[Field::required("group", CHANGE)]), Check::Closed]);
 
@@ -118,22 +120,21 @@ pub enum GroupAction {
     ReplicationTargets,
 }
 
-/// Cinder: `cinder/api/schemas/groups.py`, `reset_status`.
+// Cinder: cinder/api/schemas/groups.py, reset_status.
 pub(super) const RESET: Rule =
     closed(&[Check::Fields(&[Field::required("status", STATUS)]), Check::Closed]);
 
 const STATUS: Rule =
     Rule { types: STRING, checks: &[Check::Format(Format::Status(check_group_status))] };
 
-/// Cinder: `cinder/api/schemas/groups.py`, `delete`.
+// Cinder: cinder/api/schemas/groups.py, delete.
 pub(super) const DELETE: Rule =
     closed(&[Check::Fields(&[Field::new("delete-volumes", BOOLEAN)]), Check::Closed]);
 
-/// Cinder: `cinder/api/schemas/groups.py`, `enable_replication`, `disable_replication` and
-/// `list_replication`.
+// Cinder: cinder/api/schemas/groups.py, enable_replication, disable_replication and list_replication.
 pub(super) const REPLICATE: Rule = OBJECT;
 
-/// Cinder: `cinder/api/schemas/groups.py`, `failover_replication`.
+// Cinder: cinder/api/schemas/groups.py, failover_replication.
 pub(super) const FAILOVER: Rule = closed(&[
     Check::Fields(&[
         Field::new("allow_attached_volume", BOOLEAN),
@@ -151,7 +152,7 @@ const REPLICATION_SINCE: u16 = 38;
 /// Reads the body of a request to a group's `/action`.
 ///
 /// # Errors
-/// [`Error`] with the status 400, or 404 before the version of the action, whatever its argument.
+/// [`Error`] with the status 400, or 404 before the version of the action, with any argument.
 pub fn group_action(body: &[u8], version: Microversion) -> Result<GroupAction, Error> {
     let (action, argument) = one_action(body)?;
     let since = match &*action {
@@ -189,7 +190,8 @@ pub fn group_action(body: &[u8], version: Microversion) -> Result<GroupAction, E
     }
 }
 
-/// `POST /groups/action`. Cinder: `cinder/api/schemas/groups.py`, `create_from_source`.
+/// `POST /groups/action`.
+// Cinder: cinder/api/schemas/groups.py, create_from_source.
 pub(super) const SOURCE: Rule = closed(&[
     Check::Fields(&[
         Field::new("description", DESCRIPTION),
@@ -234,7 +236,8 @@ pub fn group_source_spec(body: &[u8], version: Microversion) -> Result<GroupSour
     })
 }
 
-/// `POST /group_snapshots`. Cinder: `cinder/api/schemas/group_snapshots.py`, `create`.
+/// `POST /group_snapshots`.
+// Cinder: cinder/api/schemas/group_snapshots.py, create.
 pub(super) const SNAPSHOT: Rule =
     closed(&[Check::Fields(&[Field::required("group_snapshot", GROUP_SNAPSHOT)]), Check::Closed]);
 
@@ -260,7 +263,7 @@ pub fn group_snapshot_spec(body: &[u8]) -> Result<GroupSnapshotSpec, Error> {
     })
 }
 
-/// Cinder: `cinder/api/schemas/group_snapshots.py`, `reset_status`.
+// Cinder: cinder/api/schemas/group_snapshots.py, reset_status.
 pub(super) const RESET_SNAPSHOT: Rule =
     closed(&[Check::Fields(&[Field::required("status", SNAPSHOT_STATUS)]), Check::Closed]);
 
@@ -273,7 +276,7 @@ const RESET_SNAPSHOT_SINCE: u16 = 19;
 /// Reads the body of a request to a group snapshot's `/action`: the status that it is to have.
 ///
 /// # Errors
-/// [`Error`] with the status 400, or 404 before 3.19, whatever the status.
+/// [`Error`] with the status 400, or 404 before 3.19, with any status.
 pub fn group_snapshot_action(body: &[u8], version: Microversion) -> Result<Box<str>, Error> {
     let (action, argument) = one_action(body)?;
     if action != "reset_status" {
@@ -297,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn early_versions_lack_an_action_whatever_its_argument() {
+    fn early_versions_reject_an_action_before_its_argument() {
         let status = |action: &str, argument: &str, minor| {
             let body = format!(r#"{{"{action}": {argument}}}"#);
             group_action(body.as_bytes(), Microversion::new(minor)).unwrap_err().status()
@@ -319,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_those_that_clients_know() {
+    fn refusals_match_cinder() {
         assert_eq!(
             group_change(br#"{"group": {}}"#).unwrap_err().to_string(),
             "Invalid input for field/attribute group. Value: {}. {} is not valid under any of the \

@@ -2,7 +2,7 @@
 
 use crate::{
     Pairs,
-    error::Error,
+    errors::Error,
     ops::{GroupTypeChange, GroupTypeSpec},
     schema::{
         Check, Field, Rule, closed,
@@ -14,7 +14,8 @@ use crate::{
 
 const ALL: Microversion = Microversion::MAX;
 
-/// `POST /group_types`. Cinder: `cinder/api/schemas/group_types.py`, `create`.
+/// `POST /group_types`.
+// Cinder: cinder/api/schemas/group_types.py, create.
 pub(super) const CREATE: Rule =
     closed(&[Check::Fields(&[Field::required("group_type", TYPE)]), Check::Closed]);
 
@@ -43,7 +44,8 @@ pub fn group_type_spec(body: &[u8]) -> Result<GroupTypeSpec, Error> {
     })
 }
 
-/// `PUT /group_types/{id}`. Cinder: `cinder/api/schemas/group_types.py`, `update`.
+/// `PUT /group_types/{id}`.
+// Cinder: cinder/api/schemas/group_types.py, update.
 pub(super) const UPDATE: Rule =
     closed(&[Check::Fields(&[Field::required("group_type", CHANGE)]), Check::Closed]);
 
@@ -70,7 +72,8 @@ pub fn group_type_change(body: &[u8]) -> Result<GroupTypeChange, Error> {
     })
 }
 
-/// `POST /group_types/{id}/group_specs`. Cinder: `cinder/api/schemas/group_specs.py`, `create`.
+/// `POST /group_types/{id}/group_specs`.
+// Cinder: cinder/api/schemas/group_specs.py, create.
 pub(super) const GROUP_SPECS: Rule =
     closed(&[Check::Fields(&[Field::required("group_specs", SPECS)]), Check::Closed]);
 

@@ -3,7 +3,12 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{error::Error, id::parse_id, python, rows::SchedulerHints, schema::SchemaError};
+use crate::{
+    errors::{Error, SchemaError},
+    id::parse_id,
+    python,
+    rows::SchedulerHints,
+};
 
 /// The member beside `volume` that holds them.
 const HINTS: &str = "OS-SCH-HNT:scheduler_hints";
@@ -103,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn hints_of_another_form_are_refused_as_clients_know_it() {
+    fn malformed_hints_are_rejected_like_cinder() {
         let twice =
             r#"["30e6632e-3432-4cd1-84a1-a9905457833e", "30e6632e-3432-4cd1-84a1-a9905457833e"]"#;
         for value in ["null", "1", "\"x\"", "[1]", "[\"x\"]", "{}", twice] {

@@ -1,9 +1,9 @@
-//! Bodies about volumes and snapshots that are taken over from a back end.
+//! Bodies about volumes and snapshots that are adopted from a back end.
 
 use serde_json::Value;
 
 use crate::{
-    error::Error,
+    errors::Error,
     ops::{ManageSnapshotSpec, ManageVolumeSpec},
     schema::{
         Check, Field, Members, Rule, closed,
@@ -16,7 +16,8 @@ use crate::{
     version::Microversion,
 };
 
-/// `POST /manageable_volumes`. Cinder: `cinder/api/schemas/volume_manage.py`.
+/// `POST /manageable_volumes`.
+// Cinder: cinder/api/schemas/volume_manage.py.
 pub(super) const VOLUME: Rule =
     closed(&[Check::Fields(&[Field::required("volume", MANAGED_VOLUME)]), Check::Closed]);
 
@@ -35,7 +36,7 @@ pub(super) const MANAGED_VOLUME: Rule = closed(&[
     Check::Closed,
 ]);
 
-/// Reads a body that asks for a volume to be taken over.
+/// Reads a body that manages a volume.
 ///
 /// # Errors
 /// [`Error`] with the status 400.
@@ -54,7 +55,8 @@ pub fn manage_volume_spec(body: &[u8], version: Microversion) -> Result<ManageVo
     })
 }
 
-/// `POST /manageable_snapshots`. Cinder: `cinder/api/schemas/snapshot_manage.py`.
+/// `POST /manageable_snapshots`.
+// Cinder: cinder/api/schemas/snapshot_manage.py.
 pub(super) const SNAPSHOT: Rule =
     closed(&[Check::Fields(&[Field::required("snapshot", MANAGED_SNAPSHOT)]), Check::Closed]);
 
@@ -69,7 +71,7 @@ pub(super) const MANAGED_SNAPSHOT: Rule = closed(&[
     Check::Closed,
 ]);
 
-/// Reads a body that asks for a snapshot to be taken over.
+/// Reads a body that manages a snapshot.
 ///
 /// # Errors
 /// [`Error`] with the status 400.
@@ -84,7 +86,7 @@ pub fn manage_snapshot_spec(body: &[u8]) -> Result<ManageSnapshotSpec, Error> {
     })
 }
 
-/// What the back end calls it: `{"source-name": ".."}`, or the name alone.
+/// Returns the name on the back end: `{"source-name": ".."}`, or the name alone.
 fn source_name(members: &Members) -> Option<Box<str>> {
     match members.0.get("ref")? {
         Value::String(name) => Some(name.as_str().into()),

@@ -53,7 +53,7 @@ use serde_json::Value;
 
 use crate::{
     Pairs,
-    error::{Error, Missing},
+    errors::{Error, Missing},
     schema::{ITEMS_MAX, Members, Rule, pairs_of},
     version::Microversion,
 };

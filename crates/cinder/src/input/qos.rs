@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     Pairs,
-    error::Error,
+    errors::Error,
     ops::QosSpec,
     schema::{
         Check, Field, Rule, TEXT_MAX, Type, closed,
@@ -16,7 +16,8 @@ use crate::{
 
 const ALL: Microversion = Microversion::MAX;
 
-/// `POST /qos-specs`. Cinder: `cinder/api/schemas/qos_specs.py`, `create`.
+/// `POST /qos-specs`.
+// Cinder: cinder/api/schemas/qos_specs.py, create.
 pub(super) const CREATE: Rule =
     closed(&[Check::Fields(&[Field::required("qos_specs", SPECS)]), Check::Closed]);
 
@@ -37,7 +38,8 @@ pub fn qos_spec(body: &[u8]) -> Result<QosSpec, Error> {
 }
 
 /// Refuses keys and values of the wrong length, and values that are no strings. The table leaves them
-/// open. Cinder: `cinder/utils.py`, `validate_dictionary_string_length`.
+/// open.
+// Cinder: cinder/utils.py, validate_dictionary_string_length.
 fn check_lengths(specs: &Map<String, Value>) -> Result<(), Error> {
     for (key, value) in specs {
         let refuse = |called: &str, count: usize, min: usize| {
@@ -63,7 +65,8 @@ fn check_lengths(specs: &Map<String, Value>) -> Result<(), Error> {
     Ok(())
 }
 
-/// `PUT /qos-specs/{id}`. Cinder: `cinder/api/schemas/qos_specs.py`, `set`.
+/// `PUT /qos-specs/{id}`.
+// Cinder: cinder/api/schemas/qos_specs.py, set.
 pub(super) const UPDATE: Rule =
     closed(&[Check::Fields(&[Field::required("qos_specs", LOOSE_SPECS)]), Check::Closed]);
 
@@ -81,7 +84,8 @@ pub fn qos_change(body: &[u8]) -> Result<(Option<Box<str>>, Pairs), Error> {
     Ok((consumer, pairs_of(&members.0)))
 }
 
-/// `PUT /qos-specs/{id}/delete_keys`. Cinder: `cinder/api/schemas/qos_specs.py`, `unset`.
+/// `PUT /qos-specs/{id}/delete_keys`.
+// Cinder: cinder/api/schemas/qos_specs.py, unset.
 pub(super) const UNSET: Rule = closed(&[
     Check::Fields(&[Field::required(
         "keys",

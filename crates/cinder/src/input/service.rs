@@ -1,7 +1,7 @@
 //! Bodies about services.
 
 use crate::{
-    error::{Error, Missing},
+    errors::{Error, Missing},
     ops::StuckFilter,
     rows::WorkTarget,
     schema::{
@@ -84,7 +84,8 @@ impl ServiceRequest {
     }
 }
 
-/// `PUT /os-services/enable` and `disable`. Cinder: `cinder/api/schemas/services.py`.
+/// `PUT /os-services/enable` and `disable`.
+// Cinder: cinder/api/schemas/services.py.
 pub(super) const ENABLE: Rule = closed(&[
     Check::Fields(&[
         Field::new("binary", TEXT_1),
@@ -96,7 +97,8 @@ pub(super) const ENABLE: Rule = closed(&[
     Check::Closed,
 ]);
 
-/// `PUT /os-services/disable-log-reason`. Cinder: `cinder/api/schemas/services.py`.
+/// `PUT /os-services/disable-log-reason`.
+// Cinder: cinder/api/schemas/services.py.
 pub(super) const DISABLE_FOR: Rule = closed(&[
     Check::Fields(&[
         Field::new("binary", TEXT_1),
@@ -115,13 +117,15 @@ pub(super) const DISABLE_FOR: Rule = closed(&[
     Check::Closed,
 ]);
 
-/// `PUT /os-services/freeze` and `thaw`. Cinder: `cinder/api/schemas/services.py`.
+/// `PUT /os-services/freeze` and `thaw`.
+// Cinder: cinder/api/schemas/services.py.
 pub(super) const FREEZE: Rule = closed(&[
     Check::Fields(&[Field::new("cluster", TEXT_OR_NULL), Field::new("host", BRACKET_HOST)]),
     Check::Closed,
 ]);
 
-/// `PUT /os-services/failover_host` and `failover`. Cinder: `cinder/api/schemas/services.py`.
+/// `PUT /os-services/failover_host` and `failover`.
+// Cinder: cinder/api/schemas/services.py.
 pub(super) const FAILOVER: Rule = closed(&[
     Check::Fields(&[
         Field::new("host", BRACKET_HOST),
@@ -143,7 +147,8 @@ const LOG_BINARY: Rule = Rule {
     ])],
 };
 
-/// `PUT /os-services/set-log`. Cinder: `cinder/api/schemas/services.py`.
+/// `PUT /os-services/set-log`.
+// Cinder: cinder/api/schemas/services.py.
 pub(super) const SET_LOG: Rule = closed(&[
     Check::Fields(&[
         Field::new("binary", LOG_BINARY),
@@ -157,7 +162,8 @@ pub(super) const SET_LOG: Rule = closed(&[
     Check::Closed,
 ]);
 
-/// `PUT /os-services/get-log`. Cinder: `cinder/api/schemas/services.py`.
+/// `PUT /os-services/get-log`.
+// Cinder: cinder/api/schemas/services.py.
 pub(super) const GET_LOG: Rule = closed(&[
     Check::Fields(&[
         Field::new("binary", LOG_BINARY),
@@ -198,13 +204,15 @@ pub fn service_request(
     })
 }
 
-/// `PUT /clusters/enable`. Cinder: `cinder/api/schemas/clusters.py`.
+/// `PUT /clusters/enable`.
+// Cinder: cinder/api/schemas/clusters.py.
 pub(super) const ENABLE_CLUSTER: Rule = closed(&[
     Check::Fields(&[Field::required("name", NAME), Field::new("binary", TEXT_OR_NULL)]),
     Check::Closed,
 ]);
 
-/// `PUT /clusters/disable`. Cinder: `cinder/api/schemas/clusters.py`.
+/// `PUT /clusters/disable`.
+// Cinder: cinder/api/schemas/clusters.py.
 pub(super) const DISABLE_CLUSTER: Rule = closed(&[
     Check::Fields(&[
         Field::required("name", NAME),
@@ -228,7 +236,7 @@ pub fn cluster_request(enable: bool, body: &[u8]) -> Result<(Box<str>, Option<Bo
     Ok((members.text("name").unwrap_or_default(), members.text("binary")))
 }
 
-/// What is to be settled, and on which services.
+/// The resources to clean up, and their services.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CleanupRequest {
     /// Which volumes and snapshots.
@@ -245,7 +253,8 @@ pub struct CleanupRequest {
     pub is_up: Option<bool>,
 }
 
-/// `POST /workers/cleanup`. Cinder: `cinder/api/schemas/workers.py`.
+/// `POST /workers/cleanup`.
+// Cinder: cinder/api/schemas/workers.py.
 pub(super) const CLEANUP: Rule = closed(&[
     Check::Fields(&[
         Field::new("cluster_name", HOST),
@@ -301,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_those_that_clients_know() {
+    fn refusals_match_cinder() {
         let request =
             service_request("enable", br#"{"binary": "cinder-volume"}"#, Microversion::MAX)
                 .unwrap();

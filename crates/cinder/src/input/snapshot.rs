@@ -2,7 +2,7 @@
 
 use super::{argument_of, either, one_action};
 use crate::{
-    error::Error,
+    errors::Error,
     ops::{SnapshotChange, SnapshotSpec, check_snapshot_status},
     schema::{
         Check, Field, Rule, closed,
@@ -15,7 +15,8 @@ use crate::{
     version::Microversion,
 };
 
-/// `POST /snapshots`. Cinder: `cinder/api/schemas/snapshots.py`, `create`.
+/// `POST /snapshots`.
+// Cinder: cinder/api/schemas/snapshots.py, create.
 pub(super) const CREATE: Rule =
     closed(&[Check::Fields(&[Field::required("snapshot", SNAPSHOT)]), Check::Closed]);
 
@@ -47,7 +48,8 @@ pub fn snapshot_spec(body: &[u8]) -> Result<SnapshotSpec, Error> {
     })
 }
 
-/// `PUT /snapshots/{id}`. Cinder: `cinder/api/schemas/snapshots.py`, `update`.
+/// `PUT /snapshots/{id}`.
+// Cinder: cinder/api/schemas/snapshots.py, update.
 pub(super) const UPDATE: Rule =
     closed(&[Check::Fields(&[Field::required("snapshot", CHANGE)]), Check::Closed]);
 
@@ -94,14 +96,14 @@ pub enum SnapshotAction {
     Unmanage,
 }
 
-/// Cinder: `cinder/api/schemas/admin_actions.py`, `reset_status_snapshot`.
+// Cinder: cinder/api/schemas/admin_actions.py, reset_status_snapshot.
 pub(super) const RESET: Rule =
     closed(&[Check::Fields(&[Field::required("status", STATUS)]), Check::Closed]);
 
 const STATUS: Rule =
     Rule { types: STRING, checks: &[Check::Format(Format::Status(check_snapshot_status))] };
 
-/// Cinder: `cinder/api/schemas/snapshot_actions.py`, `update_snapshot_status`.
+// Cinder: cinder/api/schemas/snapshot_actions.py, update_snapshot_status.
 pub(super) const REPORT: Rule = closed(&[
     Check::Fields(&[
         Field::required("status", UNBOUNDED),

@@ -1,7 +1,7 @@
 //! Bodies about transfers.
 
 use crate::{
-    error::Error,
+    errors::Error,
     ops::TransferSpec,
     schema::{
         Check, Field, Rule, Type, closed,
@@ -11,7 +11,8 @@ use crate::{
     version::Microversion,
 };
 
-/// `POST /volume-transfers`. Cinder: `cinder/api/schemas/volume_transfer.py`, `create` and `create_v355`.
+/// `POST /volume-transfers`.
+// Cinder: cinder/api/schemas/volume_transfer.py, create and create_v355.
 pub(super) const CREATE: Rule =
     closed(&[Check::Fields(&[Field::required("transfer", TRANSFER)]), Check::Closed]);
 
@@ -44,7 +45,8 @@ pub fn transfer_spec(
     })
 }
 
-/// `POST /volume-transfers/{id}/accept`. Cinder: `cinder/api/schemas/volume_transfer.py`, `accept`.
+/// `POST /volume-transfers/{id}/accept`.
+// Cinder: cinder/api/schemas/volume_transfer.py, accept.
 pub(super) const ACCEPT: Rule =
     closed(&[Check::Fields(&[Field::required("accept", KEY)]), Check::Closed]);
 

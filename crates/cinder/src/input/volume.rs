@@ -3,7 +3,7 @@
 use super::{either, one_pair};
 use crate::{
     Pairs,
-    error::Error,
+    errors::Error,
     ops::{VolumeChange, VolumeSpec},
     schema::{
         Check, Field, Rule, Type, closed,
@@ -19,7 +19,8 @@ use crate::{
 /// The version from which unknown members are refused.
 const STRICT_SINCE: u16 = 53;
 
-/// `POST /volumes`. Cinder: `cinder/api/schemas/volumes.py`, `create`.
+/// `POST /volumes`.
+// Cinder: cinder/api/schemas/volumes.py, create.
 pub(super) const CREATE: Rule = closed(&[
     Check::Fields(&[Field::required("volume", VOLUME), Field::new(HINTS_KEY, HINTS)]),
     Check::Closed,
@@ -57,7 +58,7 @@ const VOLUMES: Rule = Rule {
     ])],
 };
 
-/// Cinder: `cinder/api/schemas/scheduler_hints.py`. Other hints are for other schedulers.
+// Cinder: cinder/api/schemas/scheduler_hints.py. Other hints are for other schedulers.
 pub(super) const HINTS: Rule = Rule {
     types: &[Type::Object, Type::Null],
     checks: &[Check::Fields(&[
@@ -107,7 +108,8 @@ pub fn volume_spec(body: &[u8], version: Microversion) -> Result<VolumeSpec, Err
     })
 }
 
-/// `PUT /volumes/{id}`. Cinder: `cinder/api/schemas/volumes.py`, `update`.
+/// `PUT /volumes/{id}`.
+// Cinder: cinder/api/schemas/volumes.py, update.
 pub(super) const UPDATE: Rule =
     closed(&[Check::Fields(&[Field::required("volume", CHANGE)]), Check::Closed]);
 
@@ -142,7 +144,7 @@ pub fn volume_change(body: &[u8], version: Microversion) -> Result<VolumeChange,
 }
 
 /// `POST` and `PUT /volumes/{id}/metadata`, and the same of snapshots.
-/// Cinder: `cinder/api/schemas/volume_metadata.py`, `create`.
+// Cinder: cinder/api/schemas/volume_metadata.py, create.
 pub(super) const METADATA: Rule =
     closed(&[Check::Fields(&[Field::required("metadata", META)]), Check::Closed]);
 
@@ -155,7 +157,7 @@ pub fn metadata(body: &[u8]) -> Result<Pairs, Error> {
 }
 
 /// `PUT /volumes/{id}/metadata/{key}`, and the same of snapshots.
-/// Cinder: `cinder/api/schemas/volume_metadata.py`, `update`.
+// Cinder: cinder/api/schemas/volume_metadata.py, update.
 pub(super) const METADATA_ITEM: Rule =
     closed(&[Check::Fields(&[Field::required("meta", META_PAIR)]), Check::Closed]);
 
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_those_that_clients_know() {
+    fn refusals_match_cinder() {
         let cases = [
             ("{", "Malformed request body"),
             ("", "Malformed request body"),

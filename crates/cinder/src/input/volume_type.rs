@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{argument_of, one_action, one_pair};
 use crate::{
     Pairs,
-    error::Error,
+    errors::Error,
     ops::{EncryptionChange, TypeChange, TypeSpec},
     rows::Encryption,
     schema::{
@@ -21,7 +21,8 @@ use crate::{
 
 const ALL: Microversion = Microversion::MAX;
 
-/// `POST /types`. Cinder: `cinder/api/schemas/volume_types.py`, `create`.
+/// `POST /types`.
+// Cinder: cinder/api/schemas/volume_types.py, create.
 pub(super) const CREATE: Rule =
     closed(&[Check::Fields(&[Field::required("volume_type", TYPE)]), Check::Closed]);
 
@@ -50,7 +51,8 @@ pub fn type_spec(body: &[u8]) -> Result<TypeSpec, Error> {
     })
 }
 
-/// `PUT /types/{id}`. Cinder: `cinder/api/schemas/volume_types.py`, `update`.
+/// `PUT /types/{id}`.
+// Cinder: cinder/api/schemas/volume_types.py, update.
 pub(super) const UPDATE: Rule =
     closed(&[Check::Fields(&[Field::required("volume_type", CHANGE)]), Check::Closed]);
 
@@ -76,7 +78,8 @@ pub fn type_change(body: &[u8]) -> Result<TypeChange, Error> {
     })
 }
 
-/// `POST /types/{id}/extra_specs`. Cinder: `cinder/api/schemas/types_extra_specs.py`, `create`.
+/// `POST /types/{id}/extra_specs`.
+// Cinder: cinder/api/schemas/types_extra_specs.py, create.
 pub(super) const EXTRA_SPECS: Rule =
     closed(&[Check::Fields(&[Field::required("extra_specs", SPECS)]), Check::Closed]);
 
@@ -89,7 +92,7 @@ pub fn extra_specs(body: &[u8]) -> Result<Pairs, Error> {
 }
 
 /// `PUT /types/{id}/extra_specs/{key}`, and the same of group types.
-/// Cinder: `cinder/api/schemas/types_extra_specs.py`, `update`.
+// Cinder: cinder/api/schemas/types_extra_specs.py, update.
 pub(super) const EXTRA_SPEC: Rule = SPEC_PAIR;
 
 /// Reads the body of a request to one extra spec: `{key: value}`.
@@ -109,7 +112,7 @@ pub enum TypeAction {
     RemoveAccess(Box<str>),
 }
 
-/// Cinder: `cinder/api/schemas/volume_type_access.py`.
+// Cinder: cinder/api/schemas/volume_type_access.py.
 pub(super) const ACCESS: Rule =
     closed(&[Check::Fields(&[Field::required("project", UUID)]), Check::Closed]);
 
@@ -130,8 +133,9 @@ pub fn type_action(body: &[u8]) -> Result<TypeAction, Error> {
     }
 }
 
-/// `PUT /default-types/{project}`. Cinder: `cinder/api/schemas/default_types.py`. Its root is open and
-/// requires nothing, which ends in a failure of the reference.
+/// `PUT /default-types/{project}`.
+// Cinder: cinder/api/schemas/default_types.py. Its root is open and requires nothing, which ends in a failure
+// of the reference.
 pub(super) const DEFAULT: Rule =
     closed(&[Check::Fields(&[Field::required("default_type", DEFAULT_TYPE)])]);
 
@@ -147,7 +151,8 @@ pub fn default_type_name(body: &[u8]) -> Result<Box<str>, Error> {
     Ok(members.text("volume_type").unwrap_or_default())
 }
 
-/// `POST /types/{id}/encryption`. Cinder: `cinder/api/schemas/volume_type_encryption.py`, `create`.
+/// `POST /types/{id}/encryption`.
+// Cinder: cinder/api/schemas/volume_type_encryption.py, create.
 pub(super) const ENCRYPT: Rule =
     closed(&[Check::Fields(&[Field::required("encryption", ENCRYPTION)]), Check::Closed]);
 
@@ -162,7 +167,7 @@ pub(super) const ENCRYPTION: Rule = closed(&[Check::Fields(&[
 ])]);
 
 /// `PUT /types/{id}/encryption/{encryption}`.
-/// Cinder: `cinder/api/schemas/volume_type_encryption.py`, `update`.
+// Cinder: cinder/api/schemas/volume_type_encryption.py, update.
 pub(super) const ENCRYPT_CHANGE: Rule =
     closed(&[Check::Fields(&[Field::required("encryption", ENCRYPTION_CHANGE)]), Check::Closed]);
 
@@ -210,7 +215,7 @@ mod tests {
     use crate::input::group_type_spec;
 
     #[test]
-    fn bodies_about_one_spec_have_one() {
+    fn bodies_about_one_spec_have_exactly_one() {
         let spec = |body: &str| extra_spec(body.as_bytes(), "a").unwrap_err().to_string();
         assert_eq!(spec(r#"{"a": "c", "b": "d"}"#), "{'a': 'c', 'b': 'd'} has too many properties");
         assert_eq!(spec("{}"), "{} does not have enough properties");

@@ -1,33 +1,31 @@
-//! Setting quota aside, and using it or giving it back.
+//! Reserving quota, and committing or rolling back reservations.
 //!
-//! All of it happens in the transaction of the change that it is for, so usage and rows can't drift
-//! apart. What a worker finishes later is held by a [`Reservation`], which the work item names.
+//! Quota changes in the transaction of the rows that it counts, so usage and rows cannot drift apart. A
+//! [`Reservation`], which a work item names, holds the quota of a change that a worker finishes later.
 //!
-//! Invariant: quota is changed *before* the rows that it is for: where nothing is noted yet the rows
-//! are counted, and the change must not be among them.
+//! Invariant: quota changes *before* the rows that it counts. Usage that is not recorded yet is counted from the rows,
+//! and the change MUST NOT be among them.
 
 use std::collections::BTreeMap;
 
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
-use super::{
-    over::OverQuota,
-    usage::{note, quota_limit, quota_usage},
-};
+use super::usage::{put_usage, quota_limit, quota_usage};
 use crate::{
     config::Config,
-    error::Error,
+    errors::{Error, OverQuota},
     rows::{QuotaKind, QuotaResource, Reservation},
 };
 
-/// How long quota is set aside for what is never finished, in nanoseconds.
+/// The lifetime in nanoseconds of a reservation that is neither committed nor rolled back.
+// Cinder: cinder/quota.py, the option reservation_expire.
 pub const RESERVATION_NS: i64 = 86_400 * 1_000_000_000;
 
-/// How much of what is added, or taken away.
+/// Changes of usage by resource, positive or negative.
 pub(crate) type Deltas = BTreeMap<QuotaResource, i64>;
 
-/// Adds to what is counted for all types and for one.
+/// Adds `delta` to the resource of all types and to that of `volume_type`.
 pub(crate) fn add(deltas: &mut Deltas, kind: QuotaKind, volume_type: Option<Uuid>, delta: i64) {
     *deltas.entry(QuotaResource::all(kind)).or_default() += delta;
     if let Some(volume_type) = volume_type {
@@ -35,7 +33,7 @@ pub(crate) fn add(deltas: &mut Deltas, kind: QuotaKind, volume_type: Option<Uuid
     }
 }
 
-/// What volumes of a type take.
+/// Returns the quota of `count` volumes.
 pub(crate) fn of_volume(volume_type: Option<Uuid>, count: i64, size: u32) -> Deltas {
     let mut deltas = Deltas::new();
     add(&mut deltas, QuotaKind::Volumes, volume_type, count);
@@ -43,7 +41,7 @@ pub(crate) fn of_volume(volume_type: Option<Uuid>, count: i64, size: u32) -> Del
     deltas
 }
 
-/// What backups take.
+/// Returns the quota of `count` backups.
 pub(crate) fn of_backup(count: i64, size: u32) -> Deltas {
     let mut deltas = Deltas::new();
     add(&mut deltas, QuotaKind::Backups, None, count);
@@ -51,7 +49,7 @@ pub(crate) fn of_backup(count: i64, size: u32) -> Deltas {
     deltas
 }
 
-/// What snapshots of volumes of a type take.
+/// Returns the quota of `count` snapshots of volumes of a type.
 pub(crate) fn of_snapshot(
     config: &Config,
     volume_type: Option<Uuid>,
@@ -66,12 +64,12 @@ pub(crate) fn of_snapshot(
     deltas
 }
 
-/// What groups take.
+/// Returns the quota of `count` groups.
 pub(crate) fn of_groups(count: i64) -> Deltas {
     Deltas::from([(QuotaResource::all(QuotaKind::Groups), count)])
 }
 
-/// Refuses a volume that is larger than volumes of the project may be.
+/// Fails if `size` exceeds the maximum size of a volume of the project.
 pub(crate) fn check_size(
     view: &impl ReadView,
     config: &Config,
@@ -81,13 +79,14 @@ pub(crate) fn check_size(
     let resource = QuotaResource::all(QuotaKind::PerVolumeGigabytes);
     let limit = quota_limit(view, config, project, resource);
     let size = i64::from(size);
+    // A negative limit means no limit.
     if limit >= 0 && size > limit {
         return Err(OverQuota::VolumeSize { size, limit }.into());
     }
     Ok(())
 }
 
-/// Refuses what would be more than the project may have.
+/// Fails if `deltas` exceed a limit of the project.
 fn check(
     view: &impl ReadView,
     config: &Config,
@@ -99,11 +98,13 @@ fn check(
         let limit = quota_limit(view, config, project, *resource);
         let usage = quota_usage(view, config, project, *resource);
         let consumed = usage.in_use.saturating_add(usage.reserved);
+        // A project above its limit may still shrink: only positive deltas are checked.
         if limit >= 0 && delta > 0 && consumed.saturating_add(delta) > limit {
             over.push((resource.name(view), *resource, delta, limit, consumed));
         }
     }
-    // Of several the first by name counts, those of GiB before others.
+    // Cinder: cinder/quota_utils.py, process_reserve_over_quota: names are sorted, and the first one of
+    // gigabytes is reported before all others.
     over.sort_by_key(|(name, ..)| (!name.contains("gigabytes"), name.clone()));
     let Some((name, resource, requested, quota, consumed)) = over.into_iter().next() else {
         return Ok(());
@@ -120,8 +121,7 @@ fn check(
     })
 }
 
-/// Sets quota aside under `id` until it is used or given back. What is taken away counts only once
-/// it is used.
+/// Reserves quota under `id` until the reservation is committed or rolled back. Negative deltas take effect on commit.
 pub(crate) fn reserve(
     txn: &mut WriteTxn<'_>,
     config: &Config,
@@ -134,42 +134,43 @@ pub(crate) fn reserve(
     for (resource, &delta) in &deltas {
         let mut usage = quota_usage(txn, config, project, *resource);
         usage.reserved = usage.reserved.saturating_add(delta.max(0));
-        note(txn, project, *resource, usage)?;
+        put_usage(txn, project, *resource, usage)?;
     }
     let expires_at = now.saturating_add(RESERVATION_NS);
     txn.upsert::<Reservation>(Reservation { id, project_id: project.into(), deltas, expires_at })?;
     Ok(())
 }
 
-/// Takes what was set aside into use. One that is gone is passed over.
+/// Commits a reservation. A reservation that does not exist is ignored.
 pub(crate) fn commit(txn: &mut WriteTxn<'_>, config: &Config, id: Uuid) -> Result<(), WriteError> {
-    settle(txn, config, id, true)
+    end(txn, config, id, true)
 }
 
-/// Gives back what was set aside. One that is gone is passed over.
+/// Rolls a reservation back. A reservation that does not exist is ignored.
 pub(crate) fn roll_back(
     txn: &mut WriteTxn<'_>,
     config: &Config,
     id: Uuid,
 ) -> Result<(), WriteError> {
-    settle(txn, config, id, false)
+    end(txn, config, id, false)
 }
 
-fn settle(txn: &mut WriteTxn<'_>, config: &Config, id: Uuid, used: bool) -> Result<(), WriteError> {
+fn end(txn: &mut WriteTxn<'_>, config: &Config, id: Uuid, used: bool) -> Result<(), WriteError> {
     let Some(row) = txn.get::<Reservation>(id).cloned() else { return Ok(()) };
     for (resource, &delta) in &row.deltas {
         let mut usage = quota_usage(txn, config, &row.project_id, *resource);
+        // Negative deltas reserved nothing.
         usage.reserved = usage.reserved.saturating_sub(delta.max(0));
         if used {
             usage.in_use = usage.in_use.saturating_add(delta);
         }
-        note(txn, &row.project_id, *resource, usage)?;
+        put_usage(txn, &row.project_id, *resource, usage)?;
     }
     txn.delete::<Reservation>(id)?;
     Ok(())
 }
 
-/// Takes quota into use at once.
+/// Charges quota at once, without a reservation.
 pub(crate) fn charge(
     txn: &mut WriteTxn<'_>,
     config: &Config,
@@ -180,7 +181,7 @@ pub(crate) fn charge(
     Ok(apply(txn, config, project, deltas)?)
 }
 
-/// Changes what a project has without asking whether it may.
+/// Changes the usage of a project without a check of its limits.
 pub(crate) fn apply(
     txn: &mut WriteTxn<'_>,
     config: &Config,
@@ -190,14 +191,14 @@ pub(crate) fn apply(
     for (resource, &delta) in deltas {
         let mut usage = quota_usage(txn, config, project, *resource);
         usage.in_use = usage.in_use.saturating_add(delta);
-        note(txn, project, *resource, usage)?;
+        put_usage(txn, project, *resource, usage)?;
     }
     Ok(())
 }
 
-/// Gives back what was set aside for operations that were never finished; how many those were.
+/// Rolls back expired reservations and returns their number. Servers should call it periodically.
 ///
-/// Servers call it now and then. Work that is merely slow keeps its quota: its item holds on to it.
+/// A reservation of queued work never expires, because the work may only be slow.
 pub fn expire_reservations(
     txn: &mut WriteTxn<'_>,
     config: &Config,
@@ -207,6 +208,7 @@ pub fn expire_reservations(
     let overdue: Vec<Uuid> = txn
         .scan_by(&Reservation::BY_EXPIRES_AT, &until, Order::Ascending)
         .map(|row| row.id)
+        // The item of slow work still refers to its reservation.
         .filter(|id| !crate::work::holds(txn, *id))
         .collect();
     for id in &overdue {

@@ -1,7 +1,8 @@
-//! Quota sets: limits as clients read and set them.
+//! Quota sets: the limits that clients read and set.
+//!
+//! Cinder: `cinder/api/contrib/quotas.py` and `quota_classes.py`.
 
-use serde::Serialize;
-use serde::ser::SerializeMap as _;
+use serde::{Serialize, ser::SerializeMap as _};
 use serde_json::{Map, Value};
 use statehold_store::{KeyRange, Order, ReadView, Table as _, WriteTxn};
 use uuid::Uuid;
@@ -10,21 +11,21 @@ use super::usage::{Usage, class_limit, quota_limit, quota_resources, quota_usage
 use crate::{
     caller::{Caller, policy},
     config::Config,
-    error::Error,
+    errors::Error,
     input::quota::{CLASS_LIMITS, QUOTA_CLASS_SET, QUOTA_SET},
     rows::{QuotaClassLimit, QuotaLimit, QuotaResource},
     schema::{SIZE_GIB_MAX, format::integer, parse_member},
     version::Microversion,
 };
 
-/// A quota set: a member for each thing that has a quota.
+/// The limits of a project or class, and the usage if requested, by resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuotaSet {
     id: Option<Box<str>>,
     limits: Vec<(String, i64, Option<Usage>)>,
 }
 
-/// A limit with what there is.
+/// A limit with its usage.
 #[derive(Serialize)]
 struct Used {
     limit: i64,
@@ -52,10 +53,10 @@ impl Serialize for QuotaSet {
 }
 
 impl QuotaSet {
-    /// What a project may have, and what it has when `usage` is asked for.
+    /// Returns the limits of a project, with its usage if `usage` is set.
     ///
     /// # Errors
-    /// [`Error::Policy`] for another project, unless an admin asks.
+    /// [`Error::Policy`] for another project, unless the caller is an admin.
     pub fn of_project(
         view: &impl ReadView,
         config: &Config,
@@ -75,7 +76,7 @@ impl QuotaSet {
         Ok(Self { id: Some(project.into()), limits })
     }
 
-    /// What projects may have for which nothing was set.
+    /// Returns the limits of projects without limits of their own.
     ///
     /// # Errors
     /// As [`QuotaSet::of_project`].
@@ -89,7 +90,7 @@ impl QuotaSet {
         Ok(Self { id: Some(project.into()), ..Self::class(view, config, super::DEFAULT_CLASS) })
     }
 
-    /// What a class of projects may have.
+    /// Returns the limits of a class of projects.
     ///
     /// # Errors
     /// [`Error::Policy`].
@@ -111,7 +112,7 @@ impl QuotaSet {
         Self { id: None, limits }
     }
 
-    /// The same without the ID, as answers to changes have it.
+    /// Returns the set without its ID, for responses to updates.
     #[must_use]
     pub fn without_id(self) -> Self {
         Self { id: None, ..self }
@@ -141,7 +142,7 @@ fn limits(
 }
 
 /// Reads a limit of a project as Python's `int` does.
-/// Cinder: `cinder/api/api_utils.py`, `validate_integer`.
+// Cinder: cinder/api/api_utils.py, validate_integer.
 fn project_limit(name: &str, value: &Value) -> Result<i64, Error> {
     const MAX: i64 = SIZE_GIB_MAX as i64;
     let limit = match value {
@@ -158,10 +159,10 @@ fn project_limit(name: &str, value: &Value) -> Result<i64, Error> {
     }
 }
 
-/// Sets what a project may have, from the body of a request.
+/// Sets limits of a project from the body of a request.
 ///
 /// # Errors
-/// [`Error`] with the status 400 or 403, such as for a limit below what there is.
+/// [`Error`] with the status 400 or 403, such as for a limit below the usage.
 pub fn set_quotas(
     txn: &mut WriteTxn<'_>,
     config: &Config,
@@ -171,12 +172,13 @@ pub fn set_quotas(
 ) -> Result<(), Error> {
     caller.check_in(policy::QUOTA_UPDATE, project)?;
     let mut members = parse_member(body, "quota_set", &QUOTA_SET, Microversion::MAX)?.0;
-    // Clients send back the set that they read, with the project's ID.
+    // Clients return the set that they read, with the ID of the project.
     members.retain(|name, _| name != "tenant_id" && name != "id");
     let limits = limits(txn, &members, "quota set", project_limit)?;
     for &(resource, limit) in &limits {
         let Usage { in_use, reserved } = quota_usage(txn, config, project, resource);
         let used = in_use + reserved;
+        // Cinder: cinder/api/contrib/quotas.py, QuotaSetsController._validate_existing_resource.
         if limit >= 0 && used > limit {
             let name = resource.name(txn);
             return Err(Error::request(format!(
@@ -192,7 +194,7 @@ pub fn set_quotas(
     Ok(())
 }
 
-/// Forgets what was set for a project.
+/// Deletes the limits of a project, which returns to those of its class.
 ///
 /// # Errors
 /// [`Error::Policy`].
@@ -202,7 +204,7 @@ pub fn reset_quotas(txn: &mut WriteTxn<'_>, caller: &Caller, project: &str) -> R
     Ok(())
 }
 
-/// Sets what a class of projects may have, from the body of a request.
+/// Sets limits of a class from the body of a request.
 ///
 /// # Errors
 /// [`Error`] with the status 400 or 403.
@@ -214,13 +216,14 @@ pub fn set_class_quotas(
 ) -> Result<(), Error> {
     caller.check(policy::QUOTA_CLASS_UPDATE)?;
     let members = parse_member(body, "quota_class_set", &QUOTA_CLASS_SET, Microversion::MAX)?.0;
-    // The keys come first: a value is checked once each key is known.
+    // Keys before values: Cinder reports an unknown key even if a value is invalid.
     limits(txn, &members, "quota class set", |_, _| Ok(0))?;
     let checked = Value::Object(members);
     CLASS_LIMITS.check("quota_class_set", &checked, Microversion::MAX)?;
     let Value::Object(members) = checked else { return Err(Error::MalformedBody) };
     let limits = limits(txn, &members, "quota class set", |name, value| {
         let limit = match value {
+            // The pattern allows one newline at the end, as `$` of Python does.
             Value::String(text) => text.trim_end().parse().ok(),
             value => value.as_i64(),
         };
@@ -234,10 +237,11 @@ pub fn set_class_quotas(
     Ok(())
 }
 
-/// Forgets all that is noted for the quotas of a type that goes away.
+/// Deletes the limits and usage of a deleted volume type.
 pub(crate) fn forget_type(txn: &mut WriteTxn<'_>, volume_type: Uuid) -> Result<(), Error> {
     use crate::rows::QuotaUsage;
     let range = KeyRange::<Uuid>::exact(volume_type);
+    // The scans need a view of their own while the transaction deletes.
     let view = txn.freeze();
     for row in view.scan_by(&QuotaLimit::BY_OF_TYPE, &range, Order::Ascending) {
         txn.delete::<QuotaLimit>((&row.project_id, row.kind.as_str(), row.volume_type))?;

@@ -1,4 +1,4 @@
-//! What projects may have and what they have.
+//! Limits and usage of projects.
 
 use std::collections::BTreeMap;
 
@@ -14,30 +14,30 @@ use crate::{
     },
 };
 
-/// The class whose limits hold for all projects.
+/// The class whose limits apply to all projects.
 pub const DEFAULT_CLASS: &str = "default";
 
-/// How much a project has.
+/// The usage of a resource by a project.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// What it has.
+    /// The amount in use.
     pub in_use: i64,
-    /// What is set aside for what is under way.
+    /// The amount reserved for work in progress.
     pub reserved: i64,
 }
 
 impl QuotaResource {
-    /// Something of all types.
+    /// Returns the resource of all volume types.
     pub const fn all(kind: QuotaKind) -> Self {
         Self { kind, volume_type: None }
     }
 
-    /// Something of one type.
+    /// Returns the resource of one volume type.
     pub const fn of(kind: QuotaKind, volume_type: Uuid) -> Self {
         Self { kind, volume_type: Some(volume_type) }
     }
 
-    /// What clients call it: the kind, and the name of the type behind it.
+    /// Returns the name in the API: the kind, followed by the name of the type, if any.
     pub fn name(&self, view: &impl ReadView) -> String {
         let kind = self.kind.as_str();
         match self.volume_type {
@@ -50,7 +50,7 @@ impl QuotaResource {
     }
 }
 
-/// All that has a quota, in the order in which it is shown: for all types, for each, and groups.
+/// Returns all resources with a quota in the order of the API: those of all types, those of each type, and groups.
 pub fn quota_resources(view: &impl ReadView) -> Vec<QuotaResource> {
     let mut resources = Vec::new();
     for kind in QuotaKind::ALL {
@@ -66,7 +66,7 @@ pub fn quota_resources(view: &impl ReadView) -> Vec<QuotaResource> {
     resources
 }
 
-/// What the class `class` may have; what isn't set for it, the class `default`.
+/// Returns the limit of a class; that of the class `default` if it sets none. -1 means no limit.
 pub fn class_limit(
     view: &impl ReadView,
     config: &Config,
@@ -77,12 +77,13 @@ pub fn class_limit(
     let of = |class: &str| view.get::<QuotaClassLimit>((class, kind.as_str(), volume_type));
     match of(class).or_else(|| of(DEFAULT_CLASS)) {
         Some(row) => row.limit,
+        // Cinder: cinder/quota.py, VolumeTypeQuotaEngine: resources of a type default to no limit.
         None if volume_type.is_none() => config.quotas.of(kind),
         None => -1,
     }
 }
 
-/// What a project may have; -1 is no limit.
+/// Returns the limit of a project. -1 means no limit.
 pub fn quota_limit(
     view: &impl ReadView,
     config: &Config,
@@ -96,9 +97,9 @@ pub fn quota_limit(
     }
 }
 
-/// Returns what a project has, as it is noted. What was never charged is not noted, and is 0.
+/// Returns the recorded usage of a project; 0 for resources that were never charged.
 ///
-/// Cost: one row. Only where a negative number is noted are the rows counted.
+/// Cost: one row. A negative record, which should not exist, is replaced by a count of the rows.
 pub fn quota_usage(
     view: &impl ReadView,
     config: &Config,
@@ -115,9 +116,9 @@ pub fn quota_usage(
     }
 }
 
-/// Counts what a project has, from the rows: what is noted MUST be the same.
+/// Counts the usage of a project from its rows. The recorded usage MUST equal it.
 ///
-/// Cost: looks at all of the project's volumes, snapshots and backups.
+/// Cost: reads all volumes, snapshots and backups of the project.
 pub fn count_usage(
     view: &impl ReadView,
     config: &Config,
@@ -153,15 +154,15 @@ pub fn count_usage(
         }
         QuotaKind::Backups => number(backups().count()),
         QuotaKind::BackupGigabytes => backups().map(|backup| i64::from(backup.size)).sum(),
-        // A limit without a count.
+        // The maximum size of a single volume: it has no usage.
         QuotaKind::PerVolumeGigabytes => 0,
     }
 }
 
-/// Counts what all projects have anew, and corrects what is noted; returns how much was wrong.
+/// Recounts the usage of all projects and corrects the recorded usage. Returns the number of corrections.
 ///
-/// Each start calls it: whether snapshots count towards GiB is a setting, and restored directories may have
-/// other rows.
+/// Each start calls it, because a setting decides whether snapshots count towards GiB, and a restored directory may
+/// have other rows.
 pub(crate) fn restore_usage(txn: &mut WriteTxn<'_>, config: &Config) -> Result<usize, WriteError> {
     let mut counted = BTreeMap::<(Box<str>, QuotaResource), i64>::new();
     let mut count = |project: &str, deltas: Deltas| {
@@ -189,7 +190,7 @@ pub(crate) fn restore_usage(txn: &mut WriteTxn<'_>, config: &Config) -> Result<u
         let resource = QuotaResource { kind: row.kind, volume_type: row.volume_type };
         counted.entry((row.project_id.clone(), resource)).or_default();
     }
-    // A snapshot remembers the type of its volume, which may be gone.
+    // A snapshot keeps the type of its volume, which may be deleted.
     let known = |resource: &QuotaResource| {
         resource.volume_type.is_none_or(|id| txn.get::<VolumeType>(id).is_some())
     };
@@ -198,15 +199,15 @@ pub(crate) fn restore_usage(txn: &mut WriteTxn<'_>, config: &Config) -> Result<u
     for ((project, resource), in_use) in counted {
         let usage = quota_usage(txn, config, &project, resource);
         if usage.in_use != in_use {
-            note(txn, &project, resource, Usage { in_use, ..usage })?;
+            put_usage(txn, &project, resource, Usage { in_use, ..usage })?;
             wrong += 1;
         }
     }
     Ok(wrong)
 }
 
-/// Notes what a project has.
-pub(super) fn note(
+/// Records the usage of a project.
+pub(super) fn put_usage(
     txn: &mut WriteTxn<'_>,
     project: &str,
     resource: QuotaResource,
@@ -216,6 +217,7 @@ pub(super) fn note(
         project_id: project.into(),
         kind: resource.kind,
         volume_type: resource.volume_type,
+        // A negative record would make every later usage wrong.
         in_use: usage.in_use.max(0),
         reserved: usage.reserved.max(0),
     })?;

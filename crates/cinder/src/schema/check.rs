@@ -8,12 +8,16 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{
-    ITEMS_MAX, SchemaError,
+    ITEMS_MAX,
     boolean::{boolean, spellings},
     format::{Misformat, Pattern, integer},
     table::{Check, Field, Rule, Type},
 };
-use crate::{error::Error, python, version::Microversion};
+use crate::{
+    errors::{Error, SchemaError},
+    python,
+    version::Microversion,
+};
 
 impl Rule {
     /// Checks `value`, the member `name` of a body of the version; an empty name is the whole body.
@@ -73,6 +77,7 @@ impl Rule {
                 let list: Vec<_> = texts.iter().map(|text| python::quoted(text)).collect();
                 refuse(false, &format!("is not one of [{}]", list.join(", ")))
             }
+            // Cinder: cinder/api/validation/parameter_types.py, boolean: a list of spellings.
             (Check::Flag, value) if boolean(value).is_none() => {
                 refuse(false, &format!("is not one of {}", spellings()))
             }
@@ -158,6 +163,7 @@ impl Rule {
         if others.is_empty() {
             return Ok(());
         }
+        // jsonschema: _utils.extras_msg.
         let verb = if others.len() == 1 { "was" } else { "were" };
         let others = others.join(", ");
         let reason = format!("Additional properties are not allowed ({others} {verb} unexpected)");
@@ -211,6 +217,7 @@ fn check_keys(
     if others.is_empty() {
         return Ok(());
     }
+    // jsonschema: _validators.additionalProperties, where patterns exist.
     let verb = if others.len() == 1 { "does" } else { "do" };
     let (others, pattern) = (others.join(", "), pattern.as_str());
     fail(name, value, format!("{others} {verb} not match any of the regexes: '{pattern}'"))

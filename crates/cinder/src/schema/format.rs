@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::{TEXT_MAX, printable::is_printable};
-use crate::{error::Error, id::parse_id};
+use crate::{errors::Error, id::parse_id};
 
 /// The characters that a string may have, as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +109,7 @@ pub(super) enum Misformat {
 impl Format {
     /// Checks `value`, whose type is right.
     pub(super) fn check(self, value: &Value) -> Result<(), Misformat> {
+        // Cinder: cinder/api/validation/validators.py, _validate_volume_reset_body.
         if let (Self::StatusReset, Value::Object(members)) = (self, value) {
             let set = |name| members.get(name).is_some_and(is_truthy);
             return if ["status", "attach_status", "migration_status"].into_iter().any(set) {
@@ -125,7 +126,7 @@ impl Format {
             (_, Value::String(text)) => self.check_text(text),
             (Self::Progress, _) => Err(own(Error::input(NO_PERCENTAGE))),
             (Self::Level, Value::Null) => self.check_text(""),
-            // Each other format passes null; the types say whether it may be there.
+            // Each other format passes null; the types decide whether it is allowed.
             _ => Ok(()),
         }
     }
@@ -135,7 +136,10 @@ impl Format {
         let plain = |good: bool, name| if good { Ok(()) } else { Err(Misformat::Plain(name)) };
         let fits = || (1..=TEXT_MAX).contains(&bare.chars().count());
         match self {
+            // Cinder: cinder/api/validation/validators.py,
+            // _validate_name_skip_leading_trailing_spaces.
             Self::BareName if text.is_empty() => Err(name("The 'name' can not be None.")),
+            // Cinder: cinder/api/validation/validators.py, _validate_name, which does not check the length.
             Self::Name | Self::BareName if bare.is_empty() => {
                 Err(name("The 'name' can not be empty."))
             }
@@ -143,17 +147,26 @@ impl Format {
                 Err(name("The 'name' can not be greater than 255 characters."))
             }
             Self::Name | Self::BareName | Self::StatusReset => Ok(()),
+            // Cinder: cinder/api/validation/validators.py, _validate_string_length, as the formats of the next lines.
             Self::TrimmedName => length(bare, "name", 0),
             Self::TrimmedDescription => length(bare, "description", 0),
+            // Cinder: cinder/api/validation/validators.py, _validate_availability_zone.
             Self::Zone if text.is_empty() => {
                 Err(own(Error::request("The 'availability_zone' can not be None.")))
             }
             Self::Zone => length(bare, "availability_zone", 1),
             Self::Uuid => plain(parse_id(text).is_some(), "uuid"),
+            // Cinder: cinder/api/validation/validators.py, _validate_group_type. jsonschema drops the text
+            // of its error.
             Self::GroupType => plain(fits(), "group_type"),
+            // Cinder: cinder/api/validation/validators.py, _validate_base64_format.
             Self::Base64 => plain(is_base64(text), "base64"),
+            // Cinder: cinder/api/validation/validators.py, _validate_disabled_reason, which passes the empty string.
             Self::Reason => plain(text.is_empty() || fits(), "disabled_reason"),
+            // Cinder: cinder/api/validation/validators.py, _validate_progress.
             Self::Progress => progress(text).map(drop).map_err(own),
+            // Cinder: cinder/api/validation/validators.py, _validate_key_size. `is_int_like` compares with
+            // the shortest spelling.
             Self::KeySize => {
                 let shortest = text.parse().is_ok_and(|number: i64| number.to_string() == text);
                 if shortest {
@@ -162,6 +175,7 @@ impl Format {
                     Err(own(Error::input("key_size must be an integer.")))
                 }
             }
+            // Cinder: cinder/utils.py, get_log_method.
             Self::Level => {
                 let known = LEVELS.iter().any(|level| level.eq_ignore_ascii_case(text));
                 let refusal = || own(Error::input(format!("{text} is not a valid log level.")));
@@ -193,6 +207,7 @@ pub(crate) fn progress(text: &str) -> Result<Option<u8>, Error> {
 pub(crate) fn integer(text: &str) -> Option<i128> {
     let text = text.trim();
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    // Python: an underscore must stand between two digits.
     let grouped = !digits.starts_with('_') && !digits.ends_with('_') && !digits.contains("__");
     if !grouped || !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_') {
         return None;
@@ -219,6 +234,7 @@ fn is_base64(text: &str) -> bool {
             b'+' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
                 (quad, padding) = ((quad + 1) % 4, 0);
             }
+            // Python drops the characters of other alphabets.
             _ => {}
         }
     }

@@ -53,11 +53,11 @@ pub(crate) const NAME: Rule =
 pub(crate) const DESCRIPTION: Rule =
     Rule { types: STRING_OR_NULL, checks: &[MAX, Check::Pattern(Pattern::Printable)] };
 
-/// A name that has at most 255 characters once blanks around it are gone, or null.
+/// A name that has at most 255 characters without the blanks around it, or null.
 pub(crate) const TRIMMED_NAME: Rule =
     Rule { types: STRING_OR_NULL, checks: &[Check::Format(Format::TrimmedName)] };
 
-/// A description that has at most 255 characters once blanks around it are gone, or null.
+/// A description that has at most 255 characters without the blanks around it, or null.
 pub(crate) const TRIMMED_DESCRIPTION: Rule =
     Rule { types: STRING_OR_NULL, checks: &[Check::Format(Format::TrimmedDescription)] };
 

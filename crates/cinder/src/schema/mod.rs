@@ -10,7 +10,6 @@
 
 mod boolean;
 mod check;
-mod error;
 pub(crate) mod format;
 pub(crate) mod kinds;
 mod members;
@@ -19,13 +18,13 @@ pub(crate) mod table;
 
 use serde_json::Value;
 
-pub use self::error::SchemaError;
+use crate::{errors::Error, version::Microversion};
+
 pub(crate) use self::{
     boolean::{boolean, boolean_text},
     members::{Members, pairs_of},
     table::{Check, Field, Rule, Type, closed},
 };
-use crate::{error::Error, version::Microversion};
 
 /// The largest size of a volume, in GiB, and the largest number that a body may have.
 pub(crate) const SIZE_GIB_MAX: u32 = 2_147_483_647;

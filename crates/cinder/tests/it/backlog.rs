@@ -1,4 +1,4 @@
-//! The backlog of the queue as operators see it, by a clock that the test sets.
+//! The backlog of the queue as operators read it, with the clock of the test.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn create(txn: &mut WriteTxn<'_>, id: u128, size: u32, now: i64) {
     at(now, |cx| create_volume(txn, cx, Uuid::from_u128(id), spec)).unwrap();
 }
 
-/// Two volumes of 3 GiB, asked for 10 s and 40 s after the start, the first one on the back end `b`.
+/// Returns a store with two volumes of 3 GiB, requested 10 s and 40 s after the start, the first on the back end `b`.
 fn store() -> Store {
     let store = Store::in_memory(&schema());
     let mut txn = store.begin_write().unwrap();
@@ -66,7 +66,7 @@ fn queued_room_is_that_of_new_and_growing_volumes() {
     assert_eq!(work_backlog(&txn, 61 * SECOND)["extend_volume"].age, Duration::from_secs(1));
 }
 
-/// Begins the next work; the item as it is then.
+/// Begins the oldest work and returns its item.
 fn start(txn: &mut WriteTxn<'_>, now: i64) -> WorkItem {
     let next = next_work(txn).unwrap();
     let (kind, target) = (next.kind, next.target);
@@ -74,7 +74,7 @@ fn start(txn: &mut WriteTxn<'_>, now: i64) -> WorkItem {
 }
 
 #[test]
-fn an_awaited_host_costs_no_attempt_and_ends_the_work() {
+fn awaited_hosts_cost_no_attempt_and_end_the_work() {
     let (store, config) = (store(), Config::default());
     let mut txn = store.begin_write().unwrap();
     for _ in 0..2 {
@@ -105,7 +105,7 @@ fn an_awaited_host_costs_no_attempt_and_ends_the_work() {
     };
 
     extend(&mut txn, 5, 20);
-    // The worker is not done with its part.
+    // The back end has not finished its part.
     let missing = "Invalid volume: Required volume admin metadata is malformed or missing.";
     assert_eq!(complete(&mut txn, false), Err(missing.to_owned()));
     let item = start(&mut txn, SECOND);
@@ -134,7 +134,7 @@ fn an_awaited_host_costs_no_attempt_and_ends_the_work() {
 }
 
 #[test]
-fn exhausted_work_is_begun_as_often_as_it_may_be() {
+fn exhausted_work_has_no_attempts_left() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let config = Config::default();

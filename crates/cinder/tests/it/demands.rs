@@ -1,5 +1,4 @@
-//! Demands of volume types that a request is checked against: encryption, sizes, zones; and the limits that
-//! hosts enforce.
+//! The requirements of volume types on requests (encryption, sizes, zones), and the limits that hosts enforce.
 
 use serde_json::json;
 use statehold_cinder::*;
@@ -79,7 +78,7 @@ fn encrypt(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
 }
 
 #[test]
-fn no_volume_is_created_of_an_encrypted_type() {
+fn encrypted_types_reject_new_volumes() {
     let store = store(&[]);
     let mut txn = store.begin_write().unwrap();
     encrypt(&mut txn).unwrap();
@@ -97,14 +96,14 @@ fn no_volume_is_created_of_an_encrypted_type() {
     assert_eq!(managed, Err(refusal.clone()));
     assert_eq!(refusal.status(), 400);
     assert!(refusal.to_string().contains("no key manager"), "{refusal}");
-    // A project's default type is no way around it.
+    // The default type of a project is checked, too.
     admin(|cx| set_default_type(&mut txn, cx, "p", Some("t"))).unwrap();
     assert_eq!(create(&mut txn, id, 1, None, None), Err(refusal));
     assert_eq!(txn.count::<Volume>(), 1);
 }
 
 #[test]
-fn a_type_that_a_volume_waits_for_is_not_encrypted() {
+fn types_awaited_by_a_retype_cannot_be_encrypted() {
     let store = store(&[]);
     let mut txn = store.begin_write().unwrap();
     retype(&mut txn).unwrap();
@@ -114,10 +113,10 @@ fn a_type_that_a_volume_waits_for_is_not_encrypted() {
 }
 
 #[test]
-fn a_volume_without_a_key_claims_no_encryption() {
+fn volumes_without_a_key_are_not_marked_encrypted() {
     let store = store(&[]);
     let mut txn = store.begin_write().unwrap();
-    // As an earlier release left it.
+    // A row of an earlier release.
     let mut row = Volume::clone(txn.get::<Volume>(VOLUME).unwrap());
     row.encrypted = true;
     txn.upsert::<Volume>(row).unwrap();
@@ -129,7 +128,7 @@ fn a_volume_without_a_key_claims_no_encryption() {
 }
 
 #[test]
-fn a_type_limits_the_size_of_its_volumes() {
+fn types_limit_the_size_of_their_volumes() {
     let specs = [("provisioning:min_vol_size", "4"), ("provisioning:max_vol_size", "6")];
     let store = store(&specs);
     let mut txn = store.begin_write().unwrap();
@@ -152,14 +151,14 @@ fn a_type_limits_the_size_of_its_volumes() {
 }
 
 #[test]
-fn a_limit_that_is_no_number_limits_nothing() {
+fn limits_that_are_not_numbers_are_ignored() {
     let store = store(&[("provisioning:min_vol_size", "many")]);
     let mut txn = store.begin_write().unwrap();
     create(&mut txn, Uuid::from_u128(10), 1, Some("t"), None).unwrap();
 }
 
 #[test]
-fn a_type_limits_the_zones_of_its_volumes() {
+fn types_limit_the_zones_of_their_volumes() {
     let zone_of = |specs: &str, named: Option<&str>| {
         let store = store(&[("RESKEY:availability_zones", specs)]);
         let mut txn = store.begin_write().unwrap();
@@ -240,7 +239,7 @@ fn limit(consumer: &str, specs: &[(&str, &str)]) -> Option<serde_json::Value> {
 }
 
 #[test]
-fn hosts_enforce_front_end_limits_alone() {
+fn hosts_enforce_front_end_limits_only() {
     let specs = [("read_iops_sec", "100"), ("vendor:x", "y")];
     let sent = Some(json!({"read_iops_sec": "100", "vendor:x": "y"}));
     assert_eq!(limit("front-end", &specs), sent);

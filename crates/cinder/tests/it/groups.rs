@@ -1,4 +1,4 @@
-//! Rules of groups and group snapshots, each by the shortest way to it.
+//! Rules of groups and group snapshots, each with the fewest operations that reach it.
 
 use statehold_cinder::*;
 use statehold_store::{KeyRange, Order, ReadView, Store, Table as _, WriteTxn};
@@ -38,7 +38,7 @@ fn placement() -> Placement {
     Placement { host: "h@b#p".into(), ..Placement::default() }
 }
 
-/// Does one thing that waits.
+/// Finishes the oldest work.
 fn work(txn: &mut WriteTxn<'_>, outcome: &Outcome) {
     let item = WorkItem::clone(next_work(txn).unwrap());
     let item = start_work(txn, 5, item.kind, item.target).unwrap().unwrap();
@@ -135,7 +135,7 @@ fn usage(txn: &WriteTxn<'_>, kind: QuotaKind) -> i64 {
 }
 
 #[test]
-fn a_member_is_neither_deleted_nor_moved_nor_given_away() {
+fn members_reject_deletion_migration_and_transfer() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let id = of(MEMBERS[0]);
@@ -162,7 +162,7 @@ fn a_member_is_neither_deleted_nor_moved_nor_given_away() {
 }
 
 #[test]
-fn a_member_that_no_back_end_has_heard_of_stays_in_its_group_too() {
+fn unplaced_members_stay_in_their_group() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let id = Uuid::from_u128(20);
@@ -173,7 +173,7 @@ fn a_member_that_no_back_end_has_heard_of_stays_in_its_group_too() {
 }
 
 #[test]
-fn a_group_is_found_a_back_end_before_its_volumes_are_made_there() {
+fn groups_get_a_back_end_before_their_volumes() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let (group, volume) = (Uuid::from_u128(20), Uuid::from_u128(21));
@@ -188,7 +188,7 @@ fn a_group_is_found_a_back_end_before_its_volumes_are_made_there() {
     assert_eq!(item.target, group);
     start_work(&mut txn, 5, item.kind, item.target).unwrap().unwrap();
     assert!(next_work(&txn).is_none());
-    // After a crash the same again.
+    // A worker repeats the work after a crash.
     resume_work(&mut txn, &Config::default(), 6, || Uuid::from_u128(98)).unwrap();
     work(&mut txn, &failed());
     assert_eq!(status(&txn, group), Some(GroupStatus::Error));
@@ -196,7 +196,7 @@ fn a_group_is_found_a_back_end_before_its_volumes_are_made_there() {
 }
 
 #[test]
-fn a_volume_of_a_group_has_one_of_its_types_and_is_of_its_project() {
+fn members_have_a_type_and_the_project_of_the_group() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let spec = |volume_type: Option<Uuid>| VolumeSpec {
@@ -220,7 +220,7 @@ fn a_volume_of_a_group_has_one_of_its_types_and_is_of_its_project() {
 }
 
 #[test]
-fn volumes_come_and_go_while_they_are_at_rest() {
+fn volumes_at_rest_can_be_added_and_removed() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let update = |txn: &mut WriteTxn<'_>, change| {
@@ -246,11 +246,11 @@ fn volumes_come_and_go_while_they_are_at_rest() {
     update(&mut txn, change(&[LONER], &[MEMBERS[1]])).unwrap();
     assert_eq!(txn.get::<Volume>(LONER).unwrap().group_id, Some(GROUP));
     assert_eq!(txn.get::<Volume>(MEMBERS[1]).unwrap().group_id, None);
-    // What was set free can go its way.
+    // A removed volume can be deleted or added again.
     let options = DeleteOptions::default();
     member(|cx| delete_volume(&mut txn, cx, &of(MEMBERS[1]), options)).unwrap();
     assert!(text(update(&mut txn, change(&[MEMBERS[1]], &[]))).contains("invalid state: deleting"));
-    // Whose quota it counts to must not change by a group of another project.
+    // A group of another project MUST NOT change the project whose quota the volume counts towards.
     let other = Uuid::from_u128(20);
     let spec = VolumeSpec { size: Some(1), ..VolumeSpec::default() };
     with("q", Role::Member, |cx| create_volume(&mut txn, cx, other, spec)).unwrap();
@@ -261,7 +261,7 @@ fn volumes_come_and_go_while_they_are_at_rest() {
 }
 
 #[test]
-fn a_group_snapshot_is_there_when_all_of_its_snapshots_are() {
+fn group_snapshots_are_available_with_their_last_snapshot() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let id = Uuid::from_u128(30);
@@ -288,7 +288,7 @@ fn a_group_snapshot_is_there_when_all_of_its_snapshots_are() {
 }
 
 #[test]
-fn a_group_snapshot_one_of_whose_snapshots_fails_has_failed_and_can_be_deleted() {
+fn group_snapshots_with_a_failed_member_can_be_deleted() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let id = Uuid::from_u128(30);
@@ -310,7 +310,7 @@ fn a_group_snapshot_one_of_whose_snapshots_fails_has_failed_and_can_be_deleted()
 }
 
 #[test]
-fn quota_for_all_snapshots_of_a_group_or_none() {
+fn group_snapshots_charge_quota_for_all_members_or_none() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let body = br#"{"quota_set": {"snapshots": 1}}"#;
@@ -320,14 +320,14 @@ fn quota_for_all_snapshots_of_a_group_or_none() {
     assert_eq!(usage(&txn, QuotaKind::Snapshots), 0);
 }
 
-/// Asks for a group that is made from another or from a group snapshot.
+/// Creates a group from another group or a group snapshot.
 fn copy(txn: &mut WriteTxn<'_>, id: Uuid, source: GroupSource) -> Result<(), Error> {
     let spec = GroupSourceSpec { name: None, description: None, source };
     member(|cx| create_group_from(txn, cx, API, id, spec, ids(id.as_u128())))
 }
 
 #[test]
-fn a_copy_of_a_group_is_there_when_all_of_its_volumes_are() {
+fn group_copies_are_available_with_their_last_volume() {
     let (snap, id) = (Uuid::from_u128(30), Uuid::from_u128(40));
     for source in [GroupSource::Group(of(GROUP).into()), GroupSource::Snapshot(of(snap).into())] {
         let store = store();
@@ -339,7 +339,7 @@ fn a_copy_of_a_group_is_there_when_all_of_its_volumes_are() {
         assert_eq!(usage(&txn, QuotaKind::Volumes), 5);
         work(&mut txn, &Outcome::DONE);
         assert_eq!(status(&txn, id), Some(GroupStatus::Creating));
-        // What it is copied from stays until then.
+        // The source stays until the copy exists.
         let gone = member(|cx| delete_group_snapshot(&mut txn, cx, API, &of(snap)));
         assert_eq!(gone.is_err(), matches!(source, GroupSource::Snapshot(_)));
         work_off(&mut txn);
@@ -350,7 +350,7 @@ fn a_copy_of_a_group_is_there_when_all_of_its_volumes_are() {
 }
 
 #[test]
-fn a_copy_of_a_group_one_of_whose_volumes_fails_has_failed() {
+fn group_copies_with_a_failed_volume_have_failed() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let id = Uuid::from_u128(40);
@@ -366,7 +366,7 @@ fn a_copy_of_a_group_one_of_whose_volumes_fails_has_failed() {
 }
 
 #[test]
-fn nothing_is_made_from_an_empty_group() {
+fn empty_groups_cannot_be_copied_or_snapshotted() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let empty = change(&[], &MEMBERS);
@@ -379,14 +379,14 @@ fn nothing_is_made_from_an_empty_group() {
                 group snapshot will be created.";
     assert_eq!((refusal.status(), &*refusal.to_string()), (400, text));
     assert_eq!(snapshot_status(&txn, id), None);
-    // Nothing holds the group, so it can be deleted.
+    // The group has no members, so it can be deleted.
     member(|cx| delete_group(&mut txn, cx, API, &of(GROUP), false)).unwrap();
     work_off(&mut txn);
     assert_eq!(status(&txn, GROUP), None);
 }
 
 #[test]
-fn a_group_goes_after_its_volumes() {
+fn groups_are_deleted_after_their_volumes() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let delete = |txn: &mut WriteTxn<'_>, volumes| {
@@ -407,7 +407,7 @@ fn a_group_goes_after_its_volumes() {
 }
 
 #[test]
-fn a_group_one_of_whose_volumes_stays_stays_too() {
+fn groups_stay_if_a_volume_stays() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let delete = |txn: &mut WriteTxn<'_>| {
@@ -430,7 +430,7 @@ fn a_group_one_of_whose_volumes_stays_stays_too() {
 }
 
 #[test]
-fn volumes_that_are_used_or_have_snapshots_hold_their_group() {
+fn attached_or_snapshotted_volumes_keep_their_group() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let delete = |txn: &mut WriteTxn<'_>| member(|cx| delete_group(txn, cx, API, &of(GROUP), true));
@@ -449,7 +449,7 @@ fn volumes_that_are_used_or_have_snapshots_hold_their_group() {
 }
 
 #[test]
-fn groups_count_to_their_quota() {
+fn groups_count_towards_their_quota() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let body = br#"{"quota_set": {"groups": 1}}"#;
@@ -474,12 +474,12 @@ fn groups_count_to_their_quota() {
     QuotaUsage::BY_KEY.delete_range(&mut txn, &KeyRange::all()).unwrap();
     bootstrap(&mut txn, &Config::default(), 1, Uuid::from_u128(42)).unwrap();
     assert_eq!(usage(&txn, QuotaKind::Groups), 2);
-    // The type of which it may have volumes stays too.
+    // A group also keeps the volume types that it allows.
     assert!(admin(|cx| delete_type(&mut txn, cx, &of(OTHER_TYPE))).is_err());
 }
 
 #[test]
-fn each_api_sees_its_own_groups_alone() {
+fn each_api_lists_its_own_groups_only() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let id = Uuid::from_u128(20);
@@ -506,7 +506,7 @@ fn each_api_sees_its_own_groups_alone() {
 }
 
 #[test]
-fn another_project_sees_no_group_and_a_reader_changes_none() {
+fn other_projects_see_no_group_and_readers_change_none() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let text = of(GROUP);
@@ -520,7 +520,7 @@ fn another_project_sees_no_group_and_a_reader_changes_none() {
 }
 
 #[test]
-fn what_comes_into_a_group_is_on_its_back_end() {
+fn added_volumes_are_on_the_back_end_of_the_group() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let there = Placement { host: "h@other#p".into(), ..Placement::default() };
@@ -542,7 +542,7 @@ fn what_comes_into_a_group_is_on_its_back_end() {
 }
 
 #[test]
-fn a_volume_takes_no_part_of_a_group_snapshot_to_another_project() {
+fn transfers_reject_members_of_group_snapshots() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     snapshot(&mut txn, Uuid::from_u128(30)).unwrap();
@@ -557,7 +557,7 @@ fn a_volume_takes_no_part_of_a_group_snapshot_to_another_project() {
     let refusal = offer(false);
     assert!(matches!(refusal, Err(Error::Snapshot(SnapshotRefusal::InGroupSnapshot { .. }))));
     offer(true).unwrap();
-    // What is offered comes into no group, whatever an operator says of it.
+    // A volume that awaits a transfer cannot be added, even after an operator reset its status.
     let reset = StatusReset { status: Some("available".into()), ..StatusReset::default() };
     admin(|cx| reset_volume_status(&mut txn, cx, &of(MEMBERS[0]), &reset)).unwrap();
     let back = change(&[MEMBERS[0]], &[]);
@@ -567,7 +567,7 @@ fn a_volume_takes_no_part_of_a_group_snapshot_to_another_project() {
 }
 
 #[test]
-fn a_part_of_a_group_snapshot_that_is_used_holds_it() {
+fn members_in_use_keep_their_group_snapshot() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let snap = Uuid::from_u128(30);
@@ -584,7 +584,7 @@ fn a_part_of_a_group_snapshot_that_is_used_holds_it() {
 }
 
 #[test]
-fn a_group_has_only_so_many_volumes() {
+fn groups_have_a_maximum_number_of_volumes() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let row = Volume::clone(txn.get::<Volume>(MEMBERS[0]).unwrap());

@@ -1,5 +1,5 @@
-//! Lists against a naive one: whatever index is taken, the same rows come in the same order, and pages
-//! put together are the whole.
+//! Lists against a naive implementation: every index MUST return the same rows in the same order, and the pages of a
+//! list MUST add up to the list.
 
 use std::cmp::Ordering;
 
@@ -99,7 +99,7 @@ fn filters() -> impl Strategy<Value = (Vec<(&'static str, &'static str)>, Option
         Just("status == \"in-use\""),
     ]);
     let plain = proptest::collection::vec(plain, 0..3).prop_map(|mut plain| {
-        // A parameter that is sent twice is refused.
+        // Repeated parameters are rejected.
         plain.sort_unstable();
         plain.dedup_by_key(|(key, _)| *key);
         plain
@@ -215,7 +215,7 @@ proptest! {
 }
 
 #[test]
-fn a_page_in_the_order_of_an_index_reads_its_own_rows() {
+fn pages_in_index_order_read_their_own_rows_only() {
     let rows: Vec<Row> = (0..200)
         .map(|at| Row {
             id: u128::try_from(at).unwrap() + 10,
@@ -248,7 +248,7 @@ fn a_page_in_the_order_of_an_index_reads_its_own_rows() {
         for more in [("all_tenants", "1"), ("all_tenants", "0")] {
             assert_eq!(looked(&[ten, ("sort", sort), more], false), 10, "{sort} {more:?}");
             let marker = ("marker", "00000000-0000-0000-0000-00000000006e");
-            // The marker's row is looked at twice: as one that the caller sees, and as the first of the rest.
+            // The row of the marker is read twice: to check that the caller sees it, and as the start of the page.
             assert!(looked(&[ten, ("sort", sort), more, marker], false) <= 12, "{sort} {more:?}");
             let counted = [ten, ("sort", sort), more, ("with_count", "1"), ("offset", "150")];
             assert_eq!(looked(&counted, true), 0, "{sort} {more:?}");
@@ -295,7 +295,7 @@ fn a_page_in_the_order_of_an_index_reads_its_own_rows() {
 }
 
 #[test]
-fn who_has_no_role_lists_nothing() {
+fn callers_without_a_role_list_nothing() {
     let caller =
         Caller { user: "u".into(), project: "p".into(), role: Role::None, ..Caller::default() };
     let error = ListRequest::parse::<Volume>(&[], &caller, Microversion::MAX).unwrap_err();
@@ -304,7 +304,7 @@ fn who_has_no_role_lists_nothing() {
 }
 
 #[test]
-fn a_marker_of_another_project_is_no_marker() {
+fn markers_of_other_projects_are_rejected() {
     let row = |id, project| Row {
         id,
         project,
@@ -329,7 +329,7 @@ fn a_marker_of_another_project_is_no_marker() {
 }
 
 #[test]
-fn a_filter_that_costs_too_much_is_refused_as_a_whole() {
+fn filters_beyond_the_step_limit_are_rejected() {
     let row = |id| Row {
         id,
         project: 0,
@@ -367,7 +367,7 @@ fn parse(query: &[(&str, &str)]) -> Result<ListRequest, Error> {
 }
 
 #[test]
-fn a_limit_beyond_every_integer_is_the_largest_page() {
+fn limits_beyond_every_integer_mean_the_largest_page() {
     let most = parse(&[("limit", "1000")]).unwrap();
     for limit in ["1001", "9223372036854775808", "99999999999999999999999999"] {
         assert_eq!(parse(&[("limit", limit)]).unwrap(), most, "{limit}");
@@ -381,7 +381,7 @@ fn a_limit_beyond_every_integer_is_the_largest_page() {
 }
 
 #[test]
-fn a_parameter_that_is_sent_twice_is_refused() {
+fn repeated_parameters_are_rejected() {
     for key in ["limit", "sort", "status", "filter"] {
         let refusal = parse(&[(key, "1"), ("name", "x"), (key, "1")]).unwrap_err();
         let text = format!("Invalid filters {key} are found in query options.");

@@ -1,4 +1,4 @@
-//! Rules that random sequences reach seldom, each by the shortest way to it.
+//! Rules that random sequences rarely reach, each with the fewest operations that reach it.
 
 use statehold_cinder::*;
 use statehold_store::{KeyRange, Order, ReadView, Store, Table as _, WriteTxn};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 const VOLUME: Uuid = Uuid::from_u128(1);
 const TYPE: Uuid = Uuid::from_u128(2);
 
-/// A store with one volume that can be used.
+/// Returns a store with one available volume.
 fn store() -> Store {
     let store = Store::in_memory(&schema());
     let mut txn = store.begin_write().unwrap();
@@ -20,7 +20,7 @@ fn store() -> Store {
 
 fn with<T>(role: Role, run: impl FnOnce(&Context<'_>) -> T) -> T {
     let config = Config::default();
-    // Instances are attached and detached, which a service does.
+    // Only a service may detach instances.
     let (user, project) = ("u".into(), "p".into());
     let caller = Caller { user, project, role, service: true, ..Caller::default() };
     let version = Microversion::MAX;
@@ -63,7 +63,7 @@ fn status(txn: &WriteTxn<'_>) -> VolumeStatus {
 }
 
 #[test]
-fn what_an_operator_set_available_is_not_promised_twice() {
+fn attached_volumes_reset_to_available_stay_exclusive() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     keep(&mut txn, 10, 1).unwrap();
@@ -74,7 +74,7 @@ fn what_an_operator_set_available_is_not_promised_twice() {
 }
 
 #[test]
-fn a_forced_deletion_lets_go_of_who_waits() {
+fn forced_deletions_drop_waiting_attachments() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     keep(&mut txn, 10, 1).unwrap();
@@ -87,7 +87,7 @@ fn a_forced_deletion_lets_go_of_who_waits() {
 }
 
 #[test]
-fn work_that_crashes_again_and_again_fails_with_a_message() {
+fn repeatedly_crashing_work_fails_with_a_message() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let id = VOLUME.to_string();
@@ -107,7 +107,7 @@ fn work_that_crashes_again_and_again_fails_with_a_message() {
 }
 
 #[test]
-fn work_that_an_operator_settled_is_gone() {
+fn resets_by_an_operator_cancel_work() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let id = VOLUME.to_string();
@@ -120,13 +120,13 @@ fn work_that_an_operator_settled_is_gone() {
 }
 
 #[test]
-fn quota_that_nobody_holds_is_given_back_in_time() {
+fn unheld_reservations_expire() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let id = VOLUME.to_string();
     let config = Config::default();
     member(|cx| extend_volume(&mut txn, cx, &id, 3, Uuid::from_u128(9))).unwrap();
-    // The work is slow, but it goes on.
+    // The work is slow, but still running.
     let late = RESERVATION_NS * 2;
     assert_eq!(expire_reservations(&mut txn, &config, late), Ok(0));
     WorkItem::BY_KEY.delete_range(&mut txn, &KeyRange::all()).unwrap();
@@ -136,7 +136,7 @@ fn quota_that_nobody_holds_is_given_back_in_time() {
 }
 
 #[test]
-fn a_copy_is_made_before_its_source_goes() {
+fn copies_are_created_before_their_source_is_deleted() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let (copy, id) = (Uuid::from_u128(30), VOLUME.to_string());
@@ -172,7 +172,7 @@ fn secrets_are_in_no_debug_output_and_no_filter() {
 }
 
 #[test]
-fn a_start_counts_quota_that_was_lost() {
+fn starts_recount_lost_quota() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let config = Config::default();
@@ -184,7 +184,7 @@ fn a_start_counts_quota_that_was_lost() {
     assert_eq!(quota_usage(&txn, &config, "p", volumes).in_use, 2);
 }
 
-/// Makes a snapshot of the volume.
+/// Creates a snapshot of the volume.
 fn snapshot(txn: &mut WriteTxn<'_>, id: u128) -> String {
     let volume_id = VOLUME.to_string().into();
     let spec = SnapshotSpec { volume_id, ..SnapshotSpec::default() };
@@ -193,7 +193,7 @@ fn snapshot(txn: &mut WriteTxn<'_>, id: u128) -> String {
 }
 
 #[test]
-fn what_comes_of_other_work_is_not_what_was_asked_for_since() {
+fn outcomes_of_replaced_work_are_discarded() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let id = snapshot(&mut txn, 60);
@@ -209,7 +209,7 @@ fn what_comes_of_other_work_is_not_what_was_asked_for_since() {
 }
 
 #[test]
-fn nothing_waits_for_work_that_an_operator_settled() {
+fn cancelled_work_releases_the_rows_that_wait_for_it() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let (volume, id) = (VOLUME.to_string(), snapshot(&mut txn, 60));
@@ -231,7 +231,7 @@ fn nothing_waits_for_work_that_an_operator_settled() {
 }
 
 #[test]
-fn attaching_again_while_a_type_changes_leaves_the_work_alone() {
+fn repeated_attach_during_a_retype_keeps_the_work() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let (id, other) = (VOLUME.to_string(), Uuid::from_u128(7));
@@ -251,11 +251,11 @@ fn attaching_again_while_a_type_changes_leaves_the_work_alone() {
 }
 
 #[test]
-fn each_row_of_a_transfer_leaves_the_quota_of_its_own_project() {
+fn transfers_debit_the_project_of_each_row() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let config = Config::default();
-    // An admin of another project takes a snapshot of the volume.
+    // An admin of another project creates a snapshot of the volume.
     let of = |project: &str, role| Caller {
         user: "u".into(),
         project: project.into(),
@@ -281,7 +281,7 @@ fn each_row_of_a_transfer_leaves_the_quota_of_its_own_project() {
 }
 
 #[test]
-fn what_is_managed_is_not_taken_over_again_under_either_name() {
+fn managed_volumes_cannot_be_managed_again() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let spec = SnapshotSpec { volume_id: VOLUME.to_string().into(), ..SnapshotSpec::default() };
@@ -312,7 +312,7 @@ fn clone(txn: &mut WriteTxn<'_>, id: u128) {
 }
 
 #[test]
-fn a_volume_moves_after_the_copies_that_wait_for_it_and_before_those_that_come_later() {
+fn migrations_run_between_earlier_and_later_copies() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let ready =
@@ -345,7 +345,7 @@ fn attach(txn: &mut WriteTxn<'_>, volume: Uuid) -> Result<(), Error> {
 }
 
 #[test]
-fn a_volume_that_was_detached_while_it_was_enlarged_is_free_afterwards() {
+fn volumes_detached_while_extended_become_available() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let volume = VOLUME.to_string();
@@ -355,7 +355,7 @@ fn a_volume_that_was_detached_while_it_was_enlarged_is_free_afterwards() {
     assert_eq!(status(&txn), VolumeStatus::Extending);
     work(&mut txn, &Outcome::DONE);
     assert_eq!(status(&txn), VolumeStatus::Available);
-    // The same for a backup, during which it is in use for longer.
+    // The same for a backup, during which the volume stays in use for longer.
     attach(&mut txn, VOLUME).unwrap();
     let spec =
         BackupSpec { volume_id: volume.clone().into(), force: true, ..BackupSpec::default() };
@@ -366,7 +366,7 @@ fn a_volume_that_was_detached_while_it_was_enlarged_is_free_afterwards() {
 }
 
 #[test]
-fn who_copied_a_volume_has_the_other_one_afterwards_unless_either_moves() {
+fn completed_migrations_move_the_attachments() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let new = Uuid::from_u128(22);
@@ -390,7 +390,7 @@ fn who_copied_a_volume_has_the_other_one_afterwards_unless_either_moves() {
 }
 
 #[test]
-fn images_are_refused_for_the_volume_first_and_for_want_of_a_service_last() {
+fn image_actions_check_the_volume_before_the_service() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let volume = VOLUME.to_string();
@@ -418,7 +418,7 @@ fn images_are_refused_for_the_volume_first_and_for_want_of_a_service_last() {
 }
 
 #[test]
-fn a_volume_that_moves_is_given_to_nobody() {
+fn migrating_volumes_cannot_be_attached_or_transferred() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let id = VOLUME.to_string();
@@ -435,7 +435,7 @@ fn a_volume_that_moves_is_given_to_nobody() {
 }
 
 #[test]
-fn a_volume_that_is_let_go_during_work_is_free_after_it() {
+fn volumes_detached_during_work_become_available() {
     let backup = |txn: &mut WriteTxn<'_>, id: &str| {
         let spec = BackupSpec { volume_id: id.into(), force: true, ..BackupSpec::default() };
         member(|cx| create_backup(txn, cx, Uuid::from_u128(20), spec))
@@ -465,7 +465,7 @@ fn a_volume_that_is_let_go_during_work_is_free_after_it() {
 }
 
 #[test]
-fn the_data_of_what_was_not_taken_over_yet_is_never_deleted() {
+fn data_of_unadopted_volumes_is_never_deleted() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let id = Uuid::from_u128(11);
@@ -485,7 +485,7 @@ fn the_data_of_what_was_not_taken_over_yet_is_never_deleted() {
 }
 
 #[test]
-fn a_type_that_a_volume_is_about_to_get_stays() {
+fn types_awaited_by_a_retype_cannot_be_deleted() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let other = Uuid::from_u128(7);
@@ -502,7 +502,7 @@ fn a_type_that_a_volume_is_about_to_get_stays() {
 }
 
 #[test]
-fn a_record_comes_after_that_of_the_backup_that_it_is_made_upon() {
+fn records_are_imported_after_their_parent() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let backup = |txn: &mut WriteTxn<'_>, id: u128, now: i64, incremental: bool| {
@@ -527,7 +527,7 @@ fn a_record_comes_after_that_of_the_backup_that_it_is_made_upon() {
 }
 
 #[test]
-fn metadata_grows_no_larger_than_a_request() {
+fn metadata_is_limited_to_the_size_of_a_request() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let volume = VOLUME.to_string();
@@ -551,7 +551,7 @@ fn metadata_grows_no_larger_than_a_request() {
 }
 
 #[test]
-fn what_is_deleted_although_an_operator_gave_that_up_is_an_error() {
+fn deletions_completed_after_a_reset_set_an_error() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let text = snapshot(&mut txn, 10);
@@ -579,7 +579,7 @@ fn what_is_deleted_although_an_operator_gave_that_up_is_an_error() {
 }
 
 #[test]
-fn a_volume_has_only_so_many_attachments() {
+fn volumes_have_a_maximum_number_of_attachments() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let most = (0..2000).take_while(|id| keep(&mut txn, 1000 + id, 1).is_ok()).count();

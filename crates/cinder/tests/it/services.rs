@@ -1,4 +1,4 @@
-//! Rules of services: what operators say about them stays, and what nobody works on is settled.
+//! Rules of services: settings of operators stay, and cleanup ends statuses without work.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ fn register(txn: &mut WriteTxn<'_>, now: i64, id: u128, host: &str) -> Uuid {
     register_service(txn, now, Uuid::from_u128(id), service).unwrap()
 }
 
-/// A store with two back ends, whose names begin in the same way, and a volume on each.
+/// Returns a store with two back ends, whose names share a prefix, and a volume on each.
 fn store() -> Store {
     let store = Store::in_memory(&schema());
     let mut txn = store.begin_write().unwrap();
@@ -56,7 +56,7 @@ fn settle(txn: &mut WriteTxn<'_>, filter: &StuckFilter) -> Vec<Box<str>> {
 }
 
 #[test]
-fn what_operators_say_about_a_service_stays_when_it_starts_again() {
+fn operator_settings_of_services_survive_restarts() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let (binary, reason) = (Service::VOLUME, Some("x".into()));
@@ -75,7 +75,7 @@ fn what_operators_say_about_a_service_stays_when_it_starts_again() {
 }
 
 #[test]
-fn a_frozen_back_end_gets_no_new_volumes() {
+fn frozen_back_ends_get_no_new_volumes() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     admin(|cx| freeze_service(&mut txn, cx, BACKEND, true)).unwrap();
@@ -89,7 +89,7 @@ fn a_frozen_back_end_gets_no_new_volumes() {
 }
 
 #[test]
-fn services_are_found_by_their_machine_and_zones_by_what_is_up() {
+fn services_are_found_by_host_and_zones_by_running_ones() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let hosts = |view: &WriteTxn<'_>, host: &str| services(view, Some(host), None).count();
@@ -104,7 +104,7 @@ fn services_are_found_by_their_machine_and_zones_by_what_is_up() {
 }
 
 #[test]
-fn what_is_on_a_back_end_is_counted_by_project() {
+fn usage_of_back_ends_is_counted_by_project() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let spec = SnapshotSpec { volume_id: VOLUME.to_string().into(), ..SnapshotSpec::default() };
@@ -117,7 +117,7 @@ fn what_is_on_a_back_end_is_counted_by_project() {
 }
 
 #[test]
-fn what_nobody_works_on_is_settled_and_what_is_worked_on_is_not() {
+fn cleanup_ends_only_statuses_without_work() {
     let store = store();
     let all = StuckFilter::default();
     for (stuck, settled) in [
@@ -136,7 +136,7 @@ fn what_nobody_works_on_is_settled_and_what_is_worked_on_is_not() {
         assert_eq!(settle(&mut txn, &snapshots), []);
         assert_eq!(settle(&mut txn, &all), [BACKEND.into()]);
         assert_eq!(txn.get::<Volume>(VOLUME).unwrap().status, settled);
-        // What was being deleted is deleted.
+        // A deletion is queued again.
         let waits = next_work(&txn).is_some();
         assert_eq!(waits, stuck == VolumeStatus::Deleting);
         assert_eq!(settle(&mut txn, &all), []);
@@ -148,7 +148,7 @@ fn what_nobody_works_on_is_settled_and_what_is_worked_on_is_not() {
 }
 
 #[test]
-fn a_volume_moves_to_no_back_end_that_is_disabled() {
+fn disabled_back_ends_get_no_migrations() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let migrate = |txn: &mut WriteTxn<'_>| {
@@ -166,7 +166,7 @@ fn a_volume_moves_to_no_back_end_that_is_disabled() {
 }
 
 #[test]
-fn what_is_backed_up_or_goes_back_to_a_snapshot_is_worked_on() {
+fn cleanup_keeps_sources_of_running_backups_and_reverts() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let volume_id: Box<str> = VOLUME.to_string().into();

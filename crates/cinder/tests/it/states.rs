@@ -1,7 +1,7 @@
-//! The fields that clients wait on, for every kind of work and every way that it ends.
+//! The fields that clients poll, for every kind of work and each of its ends.
 //!
-//! Each line of [`TABLE`] is a kind of work, its ends, and the rows as they are then: the state machines of the
-//! reference as this server implements them.
+//! Each line of [`TABLE`] has a kind of work, its ends, and the rows after them: the state machines of Cinder as this
+//! server implements them.
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ const TRANSFER: Uuid = Uuid::from_u128(16);
 const NEW: Uuid = Uuid::from_u128(20);
 const RESERVATION: Uuid = Uuid::from_u128(30);
 
-/// When the rows were created, when the request comes, when a worker begins, and when the work ends.
+/// The times of the rows, the request, the begin of the work, and its end.
 const CREATED: i64 = 1;
 const ASKED: i64 = 5;
 const BEGAN: i64 = 7;
@@ -30,20 +30,20 @@ const ENDED: i64 = 9;
 
 const KEY: &str = "24e6bf914a44e173";
 
-/// How far work comes.
+/// A stage or end of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// It waits for a worker.
+    /// The work is queued.
     Waits,
-    /// A worker does it.
+    /// A worker runs it.
     Runs,
     /// A worker copies the volume to another back end.
     Moves,
-    /// The server was killed in it and started again.
+    /// The server was killed while it ran, and restarted.
     Killed,
-    /// The server was killed in every attempt.
+    /// The server was killed at each attempt.
     GivenUp,
-    /// The server was killed in every attempt to copy the volume to another back end.
+    /// The server was killed at each attempt to copy the volume to another back end.
     MoveGivenUp,
     Done,
     Moved,
@@ -102,7 +102,7 @@ fn outcome(item: &WorkItem, end: End) -> Outcome {
     }
 }
 
-/// Does all work, with one end for each item.
+/// Finishes all work with the same end.
 fn work(txn: &mut WriteTxn<'_>, now: i64, end: End) {
     while next_work(txn).is_some() {
         let item = begin(txn, now);
@@ -113,7 +113,7 @@ fn work(txn: &mut WriteTxn<'_>, now: i64, end: End) {
     }
 }
 
-/// Brings the work that was asked for as far as `end`.
+/// Runs the requested work up to `end`.
 fn bring(txn: &mut WriteTxn<'_>, end: End) {
     let mut messages = (100..).map(Uuid::from_u128);
     let mut resume = |txn: &mut WriteTxn<'_>| {
@@ -154,7 +154,7 @@ fn time(at: Option<i64>) -> &'static str {
     }
 }
 
-/// The rows as clients see them: each with its fields, and the time of its last change.
+/// Returns the rows as clients read them: the fields of each, and the time of its last change.
 fn shown(view: &impl ReadView) -> String {
     let mut text = String::new();
     for row in view.scan::<Volume>(&KeyRange::all(), Order::Ascending) {
@@ -528,12 +528,12 @@ const KINDS: &[Kind] = &[
     },
 ];
 
-/// The rows after every kind of work and every end of it. Each line has a kind, the ends with the same rows, and the
+/// The rows after each end of every kind of work. Each line has a kind, the ends with the same rows, and the
 /// rows: volumes as `status attach_status migration_status previous_status size updated_at`, snapshots as `status
 /// progress updated_at`, backups as `status object_count fail_reason updated_at`, others as `status updated_at`.
 const TABLE: &str = include_str!("states/table.txt");
 
-/// The ends that a kind of work can have, by what a worker finds in the queue.
+/// Returns the ends of a kind of work by the task in the queue.
 fn ends(view: &impl ReadView) -> Vec<End> {
     let Some(item) = next_work(view) else { return vec![Waits] };
     let mut ends = vec![Waits, Runs, Killed, Done];
@@ -549,7 +549,7 @@ fn ends(view: &impl ReadView) -> Vec<End> {
     ends
 }
 
-/// Asks for a kind of work in a store of its own.
+/// Requests a kind of work in a new store.
 fn asked(kind: &Kind) -> Store {
     let store = Store::in_memory(&schema());
     let mut txn = store.begin_write().unwrap();
@@ -570,7 +570,7 @@ fn asked(kind: &Kind) -> Store {
     store
 }
 
-/// The lines of a kind of work.
+/// Returns the lines of a kind of work.
 fn lines(kind: &Kind) -> Vec<String> {
     let store = asked(kind);
     let mut lines: Vec<(String, String)> = Vec::new();
@@ -591,7 +591,7 @@ fn lines(kind: &Kind) -> Vec<String> {
 }
 
 #[test]
-fn every_kind_of_work_leaves_the_fields_of_the_table() {
+fn every_end_of_work_leaves_the_recorded_fields() {
     let lines: Vec<String> = KINDS.iter().flat_map(lines).collect();
     let table: Vec<&str> = TABLE.lines().collect();
     let all = lines.join("\n");

@@ -1,6 +1,6 @@
-//! Totals of volumes and snapshots: where they are kept, and how a start puts them right.
+//! Totals of volumes and snapshots: the module that writes them, and their correction at a start.
 //!
-//! That they equal a recount after every operation is the model's to prove (`tests/model.rs`).
+//! The model (`model.rs`) checks that they equal a recount after every operation.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ fn filled() -> (Store, Config) {
 }
 
 #[test]
-fn the_first_start_counts_a_directory_without_totals() {
+fn first_starts_count_a_directory_without_totals() {
     let (store, config) = filled();
     let before = noted(&store.snapshot());
     assert_eq!(before.len(), 6, "all, two projects, a back end, and both: {before:?}");
@@ -92,7 +92,7 @@ fn the_first_start_counts_a_directory_without_totals() {
 }
 
 #[test]
-fn a_start_corrects_totals_and_quota_that_drifted() {
+fn starts_correct_drifted_totals_and_quota() {
     let (store, config) = filled();
     let before = noted(&store.snapshot());
     let mut txn = store.begin_write().unwrap();
@@ -118,7 +118,7 @@ fn a_start_corrects_totals_and_quota_that_drifted() {
 }
 
 #[test]
-fn access_to_types_moves_to_rows_at_the_first_start() {
+fn first_starts_move_type_access_to_rows() {
     let (store, config) = filled();
     let mut txn = store.begin_write().unwrap();
     let id = Uuid::from_u128(9);

@@ -1,4 +1,4 @@
-//! What clients wait on: the fields that background work leaves, and refusals while it runs.
+//! The fields that background work leaves, which clients poll, and the refusals while it runs.
 
 use statehold_cinder::*;
 use statehold_store::{ReadView, Store, WriteTxn};
@@ -11,7 +11,7 @@ const SNAPSHOT: Uuid = Uuid::from_u128(4);
 const BACKUP: Uuid = Uuid::from_u128(5);
 const SPARE: Uuid = Uuid::from_u128(6);
 
-/// When a request comes, and when a worker ends.
+/// The times of the request and of the end of the work.
 const ASKED: i64 = 5;
 const ENDED: i64 = 9;
 
@@ -112,7 +112,7 @@ fn fields(txn: &WriteTxn<'_>) -> Fields {
 }
 
 #[test]
-fn a_volume_shows_how_its_work_ended() {
+fn volumes_show_the_end_of_their_work() {
     use MigrationStatus::{Error as Lost, Success};
     use VolumeStatus::{Available, ErrorExtending, ErrorRestoring};
     let kinds: [(&str, Ask, Outcome, VolumeStatus, Option<MigrationStatus>); 13] = [
@@ -148,7 +148,7 @@ fn a_volume_shows_how_its_work_ended() {
 }
 
 #[test]
-fn a_snapshot_and_a_backup_show_how_their_work_ended() {
+fn snapshots_and_backups_show_the_end_of_their_work() {
     for (outcome, ended, progress) in
         [(Outcome::DONE, SnapshotStatus::Available, 100), (failed(), SnapshotStatus::Error, 0)]
     {
@@ -174,7 +174,7 @@ fn a_snapshot_and_a_backup_show_how_their_work_ended() {
 }
 
 #[test]
-fn a_migration_that_runs_differs_from_one_that_waits() {
+fn running_and_queued_migrations_differ() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     migrate(&mut txn).unwrap();
@@ -184,7 +184,7 @@ fn a_migration_that_runs_differs_from_one_that_waits() {
 }
 
 #[test]
-fn a_refusal_during_a_migration_names_the_migration() {
+fn refusals_during_a_migration_name_it() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     backup(&mut txn).unwrap();
@@ -239,14 +239,14 @@ fn a_refusal_during_a_migration_names_the_migration() {
     for (name, ask) in asks {
         assert_eq!(ask(&mut txn).unwrap_err().to_string(), text, "{name}");
     }
-    // These state all that must hold, the migration among it.
+    // These texts name every condition, the migration included.
     for (name, ask) in [("retype", retype as Ask), ("migrate", migrate as Ask)] {
         assert!(ask(&mut txn).unwrap_err().to_string().contains("migrat"), "{name}");
     }
 }
 
 #[test]
-fn a_refusal_for_another_reason_than_the_status_names_it() {
+fn refusals_name_reasons_other_than_the_status() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let key = || TransferKey { key: "24e6bf914a44e173", salt: [1; 8] };
@@ -268,7 +268,7 @@ fn a_refusal_for_another_reason_than_the_status_names_it() {
 }
 
 #[test]
-fn a_restored_volume_has_its_description_and_metadata() {
+fn restored_volumes_have_their_description_and_metadata() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let spec = BackupSpec {
@@ -284,7 +284,7 @@ fn a_restored_volume_has_its_description_and_metadata() {
     let row = txn.get::<Volume>(SPARE).unwrap();
     assert_eq!(row.description.as_deref(), Some("about it"));
     assert_eq!(row.metadata.get("k").map(|value| &**value), Some("v"));
-    // A request of its own wins.
+    // The values of a request take precedence.
     let other = Uuid::from_u128(7);
     let spec = VolumeSpec {
         backup_id: Some(BACKUP.to_string().into()),
@@ -311,7 +311,7 @@ fn import(txn: &mut WriteTxn<'_>, edit: impl FnOnce(&mut serde_json::Value)) -> 
 }
 
 #[test]
-fn a_record_under_another_id_leads_to_the_same_data() {
+fn records_with_another_id_lead_to_the_same_data() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     backup(&mut txn).unwrap();

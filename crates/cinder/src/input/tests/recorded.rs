@@ -85,7 +85,7 @@ fn is_meant(request: &Request, member: &str, value: &Value, error: Option<&Error
 }
 
 #[test]
-fn verdicts_are_those_of_the_reference() {
+fn verdicts_match_the_recorded_ones_of_cinder() {
     let pool: Vec<Value> = serde_json::from_str(POOL).unwrap();
     let mut recorded: Option<Recorded<'_>> = None;
     let (mut differences, mut checked) = (Vec::new(), 0);

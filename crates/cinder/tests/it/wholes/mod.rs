@@ -1,4 +1,4 @@
-//! What has to be true of groups and group snapshots and of what they consist of, in any state.
+//! Invariants of groups, group snapshots and their members, in any state.
 
 #![allow(unreachable_pub, reason = "a test")]
 
@@ -8,8 +8,8 @@ use statehold_cinder::*;
 use statehold_store::{KeyRange, Order, ReadView, Snapshot as View};
 use uuid::Uuid;
 
-/// Checks that members are where they belong, and that nothing is under way by itself. `doomed` are the
-/// groups that were to be deleted with their volumes.
+/// Checks that members belong to their parent, and that no parent is in a transitional status without members in one.
+/// `doomed` are the groups that were deleted with their volumes.
 pub fn check(view: &View, doomed: &BTreeSet<Uuid>) {
     let all = KeyRange::<Uuid>::all;
     let works = |kind: WorkTarget, id| view.get::<WorkItem>((kind.as_str(), id)).is_some();
