@@ -268,6 +268,7 @@ pub(super) const REIMAGE: Rule = closed(&[
 /// [`Error`] with the status 400; [`Missing::Operation`] for an action that came with a later version.
 pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction, Error> {
     let (action, argument) = one_action(body)?;
+    check_since(version, since_of(&action))?;
     let read = |rule| argument_of(&action, argument, rule, version);
     let missing = || Error::Malformed;
     Ok(match &*action {
@@ -305,10 +306,7 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
                 may_migrate: members.text("migration_policy").as_deref() == Some("on-demand"),
             }
         }
-        "revert" => {
-            check_since(version, REVERT_SINCE)?;
-            VolumeAction::Revert(read(&REVERT)?.id("snapshot_id").ok_or_else(missing)?)
-        }
+        "revert" => VolumeAction::Revert(read(&REVERT)?.id("snapshot_id").ok_or_else(missing)?),
         "os-set_image_metadata" => {
             VolumeAction::SetImageMetadata(read(&SET_IMAGE)?.pairs("metadata").unwrap_or_default())
         }
@@ -343,7 +341,6 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
             }
         }
         "os-extend_volume_completion" => {
-            check_since(version, EXTEND_COMPLETION_SINCE)?;
             let failed = has_failed(&read(&EXTEND_COMPLETION)?);
             VolumeAction::ExtendCompletion { failed }
         }
@@ -354,7 +351,6 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
             VolumeAction::UploadImage(UploadRequest { public })
         }
         "os-reimage" => {
-            check_since(version, REIMAGE_SINCE)?;
             let members = read(&REIMAGE)?;
             VolumeAction::Reimage(ReimageRequest {
                 image: members.id("image_id").ok_or_else(missing)?,
@@ -371,6 +367,16 @@ fn migrate_request(members: &Members) -> MigrateRequest {
         cluster: members.text("cluster"),
         force_host_copy: members.bool("force_host_copy").unwrap_or_default(),
         lock_volume: members.bool("lock_volume").unwrap_or_default(),
+    }
+}
+
+/// Returns the version from which a volume has an action.
+fn since_of(action: &str) -> u16 {
+    match action {
+        "revert" => REVERT_SINCE,
+        "os-reimage" => REIMAGE_SINCE,
+        "os-extend_volume_completion" => EXTEND_COMPLETION_SINCE,
+        _ => 0,
     }
 }
 

@@ -418,9 +418,8 @@ fn hosts_complete_the_extension_of_exported_volumes_in_use() {
     // In an older version there is no such action.
     let body = json!({"os-extend_volume_completion": {"error": false}});
     let (status, answer) = cloud.call_in(70, "POST", &action, &body);
-    assert_eq!(status, 400);
-    let text = answer["badRequest"]["message"].as_str().unwrap();
-    assert!(text.starts_with("There is no such action: os-extend_volume_completion."), "{text}");
+    assert_eq!(status, 404);
+    assert_eq!(answer["itemNotFound"]["message"], "The resource could not be found.");
 }
 
 /// Returns the error of a server that does not start.
