@@ -240,6 +240,11 @@ impl Condition {
         }
     }
 
+    /// Returns whether the condition searches a string in each row.
+    pub(super) fn searches(&self) -> bool {
+        matches!(self.predicate, Predicate::Like(_))
+    }
+
     /// Returns the host that the condition demands of the column `host`; `None` for other conditions.
     pub(super) fn host_asked(&self) -> Option<&str> {
         match &self.predicate {

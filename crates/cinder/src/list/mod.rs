@@ -5,6 +5,7 @@
 //! received, in every order, so rows that are created or deleted between two pages neither repeat
 //! nor hide others.
 
+mod ahead;
 mod allowed;
 mod column;
 mod condition;

@@ -7,8 +7,8 @@ use statehold_filter::{Conjunct, Filter};
 use statehold_store::{Entry, KeyRange, Order, ReadView, Scan, plan_within};
 
 use super::{
-    ColumnGetter, ListResource, PageStart, condition::Condition, first::TopRows, ordered,
-    request::ListRequest, sort::Direction,
+    ColumnGetter, ListResource, PageStart, ahead::ReadAhead, condition::Condition, first::TopRows,
+    ordered, request::ListRequest, sort::Direction,
 };
 use crate::errors::Error;
 
@@ -118,6 +118,7 @@ pub fn list<'v, T: ListResource>(
         .and_then(|(key, direction)| T::ordered(view, key, start, order_of(direction)));
     if let Some(rows) = ordered {
         // An index of the project has no row of another one, whose field need not be read.
+        let rows = ReadAhead::new(rows, searched_column::<T>(request));
         let rows = rows.take_while(within_budget).filter(is_wanted);
         if !request.with_count || known.is_some() {
             // Behind the last row that passes there is nothing to look for.
@@ -167,6 +168,12 @@ fn known_count<T: ListResource>(
     let [condition] = &request.conditions[..] else { return None };
     let host = condition.host_asked().filter(|_| request.sees_all && !filtered)?;
     request.with_count.then(|| T::count_on_host(view, host, request.project.as_deref()))?
+}
+
+/// Returns the column that a condition searches for a string, if there is one.
+fn searched_column<T: ListResource>(request: &ListRequest) -> Option<ColumnGetter<T>> {
+    let condition = request.conditions.iter().find(|condition| condition.searches())?;
+    T::getter(&condition.column)
 }
 
 /// Returns the row after which the page begins.
