@@ -38,7 +38,7 @@ impl LocalDir {
     }
 
     /// Has `make` make a file, and gives it its name when it is whole.
-    fn put(&self, to: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    fn put(&self, to: &Path, make: impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
         self.put_unsynced(to, make)?;
         self.sync()
     }
@@ -48,12 +48,19 @@ impl LocalDir {
     fn put_unsynced(
         &self,
         to: &Path,
-        make: impl FnOnce(&Path) -> io::Result<()>,
+        mut make: impl FnMut(&Path) -> io::Result<()>,
     ) -> io::Result<()> {
         let Some(name) = to.file_name() else { return Err(ErrorKind::InvalidInput.into()) };
         let new = self.dir.join(NEW).join(name);
-        remove(&new)?;
-        make(&new).inspect_err(|_| drop(remove(&new)))?;
+        let made = match make(&new) {
+            // An earlier attempt left it: rarely, so that it is not looked for each time.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                remove(&new)?;
+                make(&new)
+            }
+            made => made,
+        };
+        made.inspect_err(|_| drop(remove(&new)))?;
         fs::rename(&new, to)
     }
 
