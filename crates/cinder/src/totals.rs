@@ -133,9 +133,9 @@ pub(crate) fn total(view: &impl ReadView, host: Option<&str>, project: Option<&s
         .map_or_else(HostUsage::default, |row| HostUsage::from(&**row))
 }
 
-/// Returns the number of volumes of a project, or of all, on a back end, `host@backend`, or on a pool of one,
-/// `host@backend#pool`; `None` for a pool that is not the only one of its back end, because totals leave
-/// pools out.
+/// Returns the number of volumes of a project, or of all, on a back end, `host@backend`, or on a
+/// pool of one, `host@backend#pool`; `None` for a pool that is not the only one of its back end,
+/// because totals leave pools out.
 ///
 /// Cost: two rows, and two ways down an index.
 pub(crate) fn volumes_on_host(

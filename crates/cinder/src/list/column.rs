@@ -82,7 +82,8 @@ pub(super) fn has_folded(own: &str, part: &str) -> bool {
         let (own, part) = (own.as_bytes(), part.as_bytes());
         // The empty string is part of each.
         let Some((first, rest)) = part.split_first() else { return true };
-        // Most windows differ in their first byte, which costs less than a comparison of two slices.
+        // Most windows differ in their first byte, which costs less than a comparison of two
+        // slices.
         return own.windows(part.len()).any(|window| {
             window[0].to_ascii_lowercase() == *first && window[1..].eq_ignore_ascii_case(rest)
         });

@@ -115,8 +115,8 @@ pub trait ListResource: Table<Row = Self, Key = Uuid> + Filterable {
         0
     }
 
-    /// Returns the number of rows of a project, or of all, that are on a host or on one of its pools; `None` if
-    /// only the rows can answer.
+    /// Returns the number of rows of a project, or of all, that are on a host or on one of its
+    /// pools; `None` if only the rows can answer.
     fn count_on_host(view: &impl ReadView, host: &str, project: Option<&str>) -> Option<usize> {
         let _ = (view, host, project);
         None

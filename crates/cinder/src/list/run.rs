@@ -36,8 +36,8 @@ pub struct ListPage<'v, T> {
 ///
 /// Cost: a page in order of creation, name, size or status costs a seek and the rows read; any
 /// other order reads all rows that no index excludes. A count reads no rows if the request has no
-/// condition, or only one on `status` or `host`, and the caller sees all rows ([`ListRequest::seeing_all`]);
-/// the same holds for the rows that an offset skips.
+/// condition, or only one on `status` or `host`, and the caller sees all rows
+/// ([`ListRequest::seeing_all`]); the same holds for the rows that an offset skips.
 ///
 /// # Errors
 /// The resource's 404 if the marker's row does not exist or is hidden from the caller. Status 400
@@ -159,7 +159,8 @@ pub fn list<'v, T: ListResource>(
     finish(page(rows, request.with_count.then_some(count), limit))
 }
 
-/// Returns the requested count, if the totals of hosts have it: the request has one condition, on the host.
+/// Returns the requested count, if the totals of hosts have it: the request has one condition, on
+/// the host.
 fn known_count<T: ListResource>(
     view: &impl ReadView,
     request: &ListRequest,
