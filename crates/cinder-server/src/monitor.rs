@@ -11,7 +11,7 @@ use crate::metrics::PoolRoom;
 use crate::request::Refusal;
 use crate::state::CinderState;
 use statehold_server_core::clock::now;
-use statehold_server_core::observe::RouteOf;
+use statehold_server_core::observe::RoutePattern;
 
 /// The path that tells whether the server takes writes.
 pub(crate) const HEALTHCHECK: &str = "/healthcheck";
@@ -43,7 +43,7 @@ pub(crate) fn healthcheck(cloud: &CinderState, head: &Parts) -> Response<Body> {
     };
     let mut reply = (status, body).into_response();
     reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    reply.extensions_mut().insert(RouteOf(HEALTHCHECK));
+    reply.extensions_mut().insert(RoutePattern(HEALTHCHECK));
     reply
 }
 
@@ -56,7 +56,7 @@ pub(crate) async fn metrics(cloud: &CinderState, mut head: Parts, base: &str) ->
             .unwrap_or_else(|reject| Refusal::from(reject).into_response()),
         Err(refused) => refused,
     };
-    reply.extensions_mut().insert(RouteOf(METRICS));
+    reply.extensions_mut().insert(RoutePattern(METRICS));
     reply
 }
 

@@ -349,7 +349,7 @@ pub(crate) struct LimitArgs {
 
 impl LimitArgs {
     /// Returns the limits of connections.
-    pub(crate) fn of_connections(&self) -> ConnectionLimits {
+    pub(crate) fn for_connections(&self) -> ConnectionLimits {
         ConnectionLimits {
             head_max: usize::try_from(self.head_max).unwrap_or(usize::MAX),
             head_wait_max: self.head_wait_max,
@@ -359,7 +359,7 @@ impl LimitArgs {
     }
 
     /// Returns the limits of a single request.
-    pub(crate) fn of_requests(&self) -> Limits {
+    pub(crate) fn for_requests(&self) -> Limits {
         Limits {
             body_max: self.body_max,
             body_wait_max: self.body_wait_max,

@@ -266,7 +266,7 @@ async fn listen(
     let policy = cloud.as_ref().map(|(_, _, policy)| policy.clone()).unwrap_or_default();
     let reporting = (Arc::clone(&store), Arc::clone(&metrics));
     let index = store.index();
-    let limits = args.limits.of_requests();
+    let limits = args.limits.for_requests();
     let base = ServerState::new(writes.clone(), limits, Arc::clone(&metrics));
     let first = match nomad {
         None => None,
@@ -274,12 +274,12 @@ async fn listen(
             let (listener, address) = bind(args.bind, "--bind")?;
             start_claim_reaper(&writes, &node, args.node.lost_node_grace, &stopped);
             start_plugin_prober(&writes, &node, &stopped);
-            let base = base.known_as(args.reach.site(address));
+            let base = base.with_site(args.reach.site(address));
             let app = NomadState::new(base, node, acl, stopped.clone());
             app.serve_at(address);
             let router = statehold_nomad_server::router(app);
             let connections =
-                Connections::new(router, &args.limits.of_connections(), Arc::clone(&metrics));
+                Connections::new(router, &args.limits.for_connections(), Arc::clone(&metrics));
             Some(Served { listener, address, connections })
         }
     };
@@ -287,14 +287,14 @@ async fn listen(
         None => None,
         Some((address, setup, policy)) => {
             let (listener, address) = bind(address, "--block-storage")?;
-            let base = base.known_as(args.reach.site(address));
+            let base = base.with_site(args.reach.site(address));
             let access = (args.block_storage.auth(), policy);
             let cloud = CinderState::new(base, address, access, setup);
             tokio::spawn(run_worker(cloud.clone(), stopped));
             let router = statehold_cinder_server::router(cloud);
             let connections = match &first {
-                Some(first) => first.connections.beside(router),
-                None => Connections::new(router, &args.limits.of_connections(), metrics),
+                Some(first) => first.connections.with_router(router),
+                None => Connections::new(router, &args.limits.for_connections(), metrics),
             };
             Some(Served { listener, address, connections })
         }
@@ -315,7 +315,7 @@ async fn listen(
         let mut accepting = pin!(async {
             tokio::join!(accept(first.as_ref(), &permits), accept(second.as_ref(), &permits))
         });
-        let mut failed = pin!(recovery::failed(store));
+        let mut failed = pin!(recovery::wait_for_failure(store));
         loop {
             tokio::select! {
                 _ = &mut accepting => break None,
@@ -382,7 +382,7 @@ fn reload(args: &ServeArgs, current: &CurrentAcl, policy: &CurrentPolicy) {
             Err(error) => tracing::error!(%error, "the log level stays as it was"),
         },
         // An API may have changed it.
-        None => logging::set(LevelFilter::from_level(args.log_level)),
+        None => logging::set_level(LevelFilter::from_level(args.log_level)),
     }
 }
 
@@ -392,7 +392,7 @@ fn read_log_level(path: &Path) -> Result<(), ServeError> {
     let level = text.trim().parse().map_err(|_| {
         failed(format!("{:?} is not error, warn, info, debug or trace", text.trim()))
     })?;
-    logging::set(LevelFilter::from_level(level));
+    logging::set_level(LevelFilter::from_level(level));
     Ok(())
 }
 
@@ -406,7 +406,7 @@ fn report(store: &Store, metrics: &Metrics) {
         connections = metrics.connections(),
         parked = store.parked(),
         uptime_seconds = metrics.uptime().as_secs(),
-        log_lines_dropped = logging::dropped(),
+        log_lines_dropped = logging::dropped_lines(),
         "status"
     );
 }

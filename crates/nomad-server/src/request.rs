@@ -47,7 +47,7 @@ impl NomadRequest {
         parse: impl FnOnce(&[u8]) -> Result<T, E>,
     ) -> Result<T, ApiError> {
         let body = self.body().await?;
-        self.app.digest(|| parse(&body)).await.map_err(Into::into)
+        self.app.process_body(|| parse(&body)).await.map_err(Into::into)
     }
 
     /// Refuses a caller who may not do what the operation is for in a namespace that the body names.

@@ -26,7 +26,7 @@ use crate::error::ApiError;
 use crate::node::local::LocalNode;
 use crate::node::turns::Subject;
 use crate::request::NomadRequest;
-use statehold_server_core::edge_metrics::Refused;
+use statehold_server_core::edge_metrics::RefusalReason;
 use statehold_server_core::limits::{Counted, PerClient};
 use statehold_server_core::meter::Meter;
 use statehold_server_core::state::{Requester, ServerState};
@@ -75,15 +75,15 @@ impl NomadState {
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let parked = PerClient::new(base.limits().parked_per_client_max);
-        let filters = Filters::new(Options::new().limits(base.limits().of_filters()));
+        let filters = Filters::new(Options::new().limits(base.limits().for_filters()));
         let address = OnceLock::new();
         let shared = Arc::new(Shared { node, acl, stopped, parked, filters, address });
         Self { shared, base, access: Access::Open }
     }
 
-    /// The same for the request of `asker`, who may do what `access` allows.
-    pub(crate) fn of(&self, asker: Requester, access: Access) -> Self {
-        Self { shared: Arc::clone(&self.shared), base: self.base.of(asker), access }
+    /// The same for the request of `requester`, who may do what `access` allows.
+    pub(crate) fn of(&self, requester: Requester, access: Access) -> Self {
+        Self { shared: Arc::clone(&self.shared), base: self.base.for_request(requester), access }
     }
 
     /// Sets the address that the API is served at; the first one stays.
@@ -182,7 +182,7 @@ impl NomadState {
                     let turn = self.turn(urgency).await?;
                     let ran;
                     (ran, meter) = ServerState::compute(meter, turn, run);
-                    self.asker().note_waited(&meter);
+                    self.requester().note_waited(&meter);
                     ran
                 }
             };
@@ -190,7 +190,7 @@ impl NomadState {
                 return Err(ending);
             }
             let attempt = attempt.map_err(|error| {
-                self.edge().refused(Refused::Parked);
+                self.edge().refused(RefusalReason::Parked);
                 ApiError::too_many(error.to_string())
             })?;
             if woken {
@@ -228,7 +228,7 @@ impl NomadState {
 
     fn count_parked(&self, client: IpAddr) -> Result<Counted, ApiError> {
         self.shared.parked.enter(client).ok_or_else(|| {
-            self.edge().refused(Refused::Parked);
+            self.edge().refused(RefusalReason::Parked);
             ApiError::too_many(format!(
                 "{} requests of your address wait for a change already, the limit set by \
                  --parked-per-client-max; try again later",

@@ -1,4 +1,6 @@
-//! Bytes, or other things, that clients may make the server hold, together and each.
+//! Budgets of bytes, or of other units, shared by all callers with a cap for each.
+//!
+//! A [`Pool`] has a total; a [`Charge`] is taken from it for one caller and returned when it is dropped.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,46 +10,46 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use crate::caller::CallerKey;
 
-/// The part of a pool that one caller may have: half of it, so that no caller can empty it.
+/// The divisor for the share of one caller: a half, so that no caller can empty a pool.
 const CALLER_SHARE: usize = 2;
 
-/// Bytes of which callers take as long as there are any.
+/// A budget that callers charge. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Pool(Arc<Shared>);
+pub struct Pool(Arc<PoolInner>);
 
 #[derive(Debug)]
-struct Shared {
+struct PoolInner {
     max: usize,
-    taken: Mutex<Taken>,
+    taken: Mutex<Usage>,
     gauge: Gauge,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct Usage {
     all: usize,
-    /// Of each caller that has any.
+    /// By caller; a caller without bytes has no entry.
     callers: HashMap<CallerKey, usize>,
 }
 
 impl Pool {
-    /// Creates a pool of `max` bytes; `gauge` follows how many are taken.
+    /// Creates a pool of `max` bytes; `gauge` shows the bytes that are charged.
     pub fn new(max: usize, gauge: Gauge) -> Self {
-        Self(Arc::new(Shared { max, taken: Mutex::default(), gauge }))
+        Self(Arc::new(PoolInner { max, taken: Mutex::default(), gauge }))
     }
 
-    /// Returns a charge without any bytes.
+    /// Returns an empty charge of `caller`.
     pub fn charge(&self, caller: CallerKey) -> Charge {
         Charge { pool: self.clone(), caller, bytes: 0 }
     }
 
-    /// Takes `bytes`; `None` when the pool, or the caller's half of it, lacks them.
+    /// Charges `bytes` to `caller`. Returns `None` if the pool, or the caller's half of it, lacks them.
     pub fn take(&self, caller: CallerKey, bytes: usize) -> Option<Charge> {
         let mut charge = self.charge(caller);
         charge.grow(bytes).then_some(charge)
     }
 }
 
-/// Bytes that are taken from a pool, until it is dropped.
+/// Bytes charged to a caller; returned to the pool on drop.
 #[derive(Debug)]
 pub struct Charge {
     pool: Pool,
@@ -56,13 +58,13 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// Takes `more` bytes, or none and returns `false`.
+    /// Charges `more` bytes. Returns `false`, and charges none, if they do not fit.
     pub fn grow(&mut self, more: usize) -> bool {
         let shared = &*self.pool.0;
         let mut taken = shared.taken.lock();
         let own = taken.callers.get(&self.caller).copied().unwrap_or_default();
-        // A caller's only charge may have all that is there: a half smaller than one request would
-        // refuse that request for ever.
+        // A caller's only charge may use the whole pool: with a half smaller than one request, that request
+        // would be rejected for ever.
         let share = if own == self.bytes { shared.max } else { shared.max / CALLER_SHARE };
         if taken.all.saturating_add(more) > shared.max || own.saturating_add(more) > share {
             return false;
@@ -73,7 +75,7 @@ impl Charge {
         true
     }
 
-    /// Takes `more` bytes whatever the limit is, for answers that MUST not be refused any more.
+    /// Charges `more` bytes beyond any limit, for replies that MUST be sent because their write took effect.
     pub fn force(&mut self, more: usize) {
         let shared = &*self.pool.0;
         shared.add(&mut shared.taken.lock(), self.caller, more);
@@ -81,8 +83,8 @@ impl Charge {
     }
 }
 
-impl Shared {
-    fn add(&self, taken: &mut Taken, caller: CallerKey, more: usize) {
+impl PoolInner {
+    fn add(&self, taken: &mut Usage, caller: CallerKey, more: usize) {
         taken.all = taken.all.saturating_add(more);
         if more > 0 {
             let own = taken.callers.entry(caller).or_default();
@@ -104,6 +106,7 @@ impl Charge {
         if let Some(own) = taken.callers.get_mut(&self.caller) {
             *own = own.saturating_sub(self.bytes);
             if *own == 0 {
+                // Otherwise the map would grow with every address that ever sent a request.
                 taken.callers.remove(&self.caller);
             }
         }
@@ -127,24 +130,24 @@ mod tests {
     }
 
     #[test]
-    fn one_caller_has_at_most_half_and_leaves_the_rest() {
+    fn one_caller_gets_at_most_half_of_a_pool() {
         let pool = Pool::new(100, Gauge::default());
         let held = [pool.take(caller(1), 30).unwrap(), pool.take(caller(1), 20).unwrap()];
         assert!(pool.take(caller(1), 1).is_none());
         let other = pool.take(caller(2), 50).unwrap();
-        assert!(pool.take(caller(3), 1).is_none(), "the pool has no more than it has");
+        assert!(pool.take(caller(3), 1).is_none(), "the pool is exhausted");
         drop(held);
         assert!(pool.take(caller(1), 50).is_some());
         drop(other);
-        assert!(pool.0.taken.lock().callers.is_empty(), "callers without bytes are remembered");
+        assert!(pool.0.taken.lock().callers.is_empty(), "a caller without bytes keeps an entry");
         assert_eq!((pool.0.taken.lock().all, pool.0.gauge.get()), (0, 0));
     }
 
     #[test]
-    fn a_charge_grows_as_far_as_there_is_room() {
+    fn a_charge_grows_up_to_the_limit_of_its_pool() {
         let pool = Pool::new(100, Gauge::default());
         let mut charge = pool.charge(caller(1));
-        assert!(charge.grow(40) && charge.grow(60), "it is the only one");
+        assert!(charge.grow(40) && charge.grow(60), "the only charge may use the whole pool");
         assert!(!charge.grow(1));
         charge.force(10);
         assert_eq!(pool.0.gauge.get(), 110);

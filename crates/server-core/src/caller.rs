@@ -1,31 +1,33 @@
-//! By whom limits are shared: the token of a caller, or the address that a connection comes from.
+//! The identity by which limits and turns are shared: a caller's token, or the address of its connection.
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Bits of an IPv6 address that name a site: a host chooses the rest itself, and would have as many
-/// shares as it likes.
+/// The network bits of an IPv6 address. A host chooses the other bits itself: counted by full address, it
+/// would have any number of shares.
 const SITE_BITS: u32 = 64;
 
-/// A caller, as far as shares are concerned.
+/// A caller, as the unit of fair shares.
 ///
-/// Only a checked identity counts: a name that a client chose freely would give it any number of shares.
+/// Only a validated identity counts, because a client that chose its name freely would have any number of
+/// shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CallerKey {
-    /// All that comes from one address, or from one IPv6 network of 64 bits.
+    /// All requests from one address, or from one IPv6 network of 64 bits.
     Address(IpAddr),
-    /// All that comes with one token, by a number that tells it from others in this process.
+    /// All requests with one token, by a hash that is stable within this process.
     Token(u64),
     /// The server itself.
     Server,
 }
 
 impl CallerKey {
-    /// The caller at an address.
+    /// Returns the caller at an address; an IPv4-mapped address counts as its IPv4 address.
     pub fn address(address: IpAddr) -> Self {
         Self::Address(match address {
             IpAddr::V4(_) => address,
             IpAddr::V6(v6) => {
+                // A dual-stack socket reports IPv4 clients as mapped addresses, which all lie in one /64.
                 let mask = u128::MAX << (128 - SITE_BITS);
                 let site = || IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask));
                 v6.to_ipv4_mapped().map_or_else(site, IpAddr::V4)
@@ -33,7 +35,7 @@ impl CallerKey {
         })
     }
 
-    /// The caller that `identity`, which was checked, belongs to.
+    /// Returns the caller of `identity`, which MUST have been validated.
     pub fn token(identity: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         identity.hash(&mut hasher);
@@ -46,12 +48,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ipv6_host_has_one_share_whatever_address_it_takes() {
-        let of = |text: &str| CallerKey::address(text.parse().unwrap());
-        assert_eq!(of("2001:db8:1:2::3"), of("2001:db8:1:2:ffff::9"));
-        assert_ne!(of("2001:db8:1:2::3"), of("2001:db8:1:3::3"));
-        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
-        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
+    fn an_ipv6_network_counts_as_one_caller() {
+        let key = |text: &str| CallerKey::address(text.parse().unwrap());
+        assert_eq!(key("2001:db8:1:2::3"), key("2001:db8:1:2:ffff::9"));
+        assert_ne!(key("2001:db8:1:2::3"), key("2001:db8:1:3::3"));
+        assert_eq!(key("::ffff:10.0.0.1"), key("10.0.0.1"));
+        assert_ne!(key("10.0.0.1"), key("10.0.0.2"));
         assert_ne!(CallerKey::token("a"), CallerKey::token("b"));
     }
 }

@@ -1,4 +1,4 @@
-//! Connections: what is served on them, and how many a client may have.
+//! Serves HTTP/1 connections, and limits how many one client address may open.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -17,17 +17,19 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 
-use crate::edge_metrics::Refused;
+use crate::edge_metrics::RefusalReason;
 use crate::limits::ConnectionLimits;
 use crate::limits::PerClient;
 use crate::metrics::Metrics;
 use crate::socket::Socket;
 
-/// What a client gets on one connection too many.
+/// The body of the 429 on a connection over the limit.
+// Nomad: command/agent/http.go answers with the `HTTPConnStateFuncWithDefault429Handler` of hashicorp/go-connlimit,
+// whose text this is.
 const TOO_MANY: &str =
     "Your IP is issuing too many concurrent connections, please rate limit your calls\n";
 
-/// Serves connections.
+/// Serves the connections of one API.
 #[derive(Debug)]
 pub struct Connections {
     router: Router,
@@ -40,14 +42,14 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Creates the connections of an API, none of them open yet.
+    /// Creates the server of `router`, with no open connection.
     pub fn new(router: Router, limits: &ConnectionLimits, metrics: Arc<Metrics>) -> Self {
         let mut protocol = http1::Builder::new();
         protocol
             .timer(TokioTimer::new())
             .header_read_timeout(limits.head_wait_max)
             .half_close(true)
-            // The buffer alone is no limit: a head that comes at once passes it.
+            // The buffer alone is no limit: a head that arrives in one piece passes it.
             .max_header_size(limits.head_max)
             .max_buf_size(limits.head_max);
         let per_client = PerClient::new(limits.connections_per_client_max);
@@ -56,9 +58,9 @@ impl Connections {
         Self { router, protocol, per_client, send_wait_max, head_max, metrics, graceful }
     }
 
-    /// Connections to something else, with the same limits: a client's are counted together.
+    /// Returns the server of another API with the same limits; a client's connections to both count together.
     #[must_use]
-    pub fn beside(&self, router: Router) -> Self {
+    pub fn with_router(&self, router: Router) -> Self {
         Self {
             router,
             protocol: self.protocol.clone(),
@@ -70,14 +72,15 @@ impl Connections {
         }
     }
 
-    /// Serves a connection in a task of its own. `permit` is dropped when it is closed.
+    /// Serves a connection in a task of its own, and drops `permit` when it is closed.
     pub fn serve(&self, socket: TcpStream, client: SocketAddr, permit: impl Send + 'static) {
         let open = (permit, self.metrics.connected());
         let edge = self.metrics.edge();
         let (socket, peer) =
             Socket::new(socket, self.send_wait_max, edge.stalled.clone(), self.head_max);
         let Some(counted) = self.per_client.enter(client.ip()) else {
-            edge.refused(Refused::Connections);
+            edge.refused(RefusalReason::Connections);
+            // Answered, not just closed: the client can tell the limit from a network failure.
             let mut once = self.protocol.clone();
             let refused = once.keep_alive(false).serve_connection(
                 TokioIo::new(socket),
@@ -89,7 +92,7 @@ impl Connections {
         let router = TowerToHyperService::new(self.router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(client);
-            let peer = peer.speaking(request.version());
+            let peer = peer.for_version(request.version());
             request.extensions_mut().insert(peer);
             hyper::service::Service::call(&router, request)
         });
@@ -97,14 +100,15 @@ impl Connections {
         tokio::spawn(run(self.graceful.watch(served), (open, counted)));
     }
 
-    /// Closes each connection once what is under way on it is answered.
+    /// Closes each connection once its request in flight is answered.
     pub async fn drain(self) {
         self.graceful.shutdown().await;
     }
 }
 
-/// Runs a connection until it is closed, and keeps what it holds for so long.
+/// Runs a connection until it is closed, and holds its permits until then.
 async fn run(connection: impl Future<Output = hyper::Result<()>>, held: impl Send) {
+    // A client can cause every one of these errors, so that they are no warnings.
     if let Err(error) = connection.await {
         tracing::debug!(%error, "connection ended");
     }

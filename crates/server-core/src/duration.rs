@@ -1,15 +1,17 @@
-//! Durations as Go writes them: `10s`, `1h30m`, `1.5s`, `-5ms`, `0`.
+//! Durations in Go's notation: `10s`, `1h30m`, `1.5s`, `-5ms`, `0`.
 
 use std::time::Duration;
 
-/// The duration that a text stands for; `None` when it is no duration of Go's `time.ParseDuration`.
-/// Negative ones are zero, ones that are too long the longest there is.
+/// Parses a duration. Returns `None` for a string that Go's `time.ParseDuration` rejects.
+///
+/// A negative duration is zero, and one that is too long is [`Duration::MAX`], where Go fails.
 pub fn parse(text: &str) -> Option<Duration> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
         _ => (false, text),
     };
+    // Go: time/format.go, ParseDuration: a lone zero needs no unit.
     if digits == "0" {
         return Some(Duration::ZERO);
     }
@@ -22,7 +24,7 @@ pub fn parse(text: &str) -> Option<Duration> {
         let unit_len =
             after.find(|found: char| found == '.' || found.is_ascii_digit()).unwrap_or(after.len());
         let (unit, next) = after.split_at(unit_len);
-        // Rust reads `.5` and `1.` as Go does, and a lone `.` neither reads.
+        // Rust accepts `.5` and `1.` as Go does, and neither accepts a lone `.`.
         seconds += number.parse::<f64>().ok()? * unit_seconds(unit)?;
         rest = next;
     }
@@ -38,6 +40,7 @@ pub fn parse(text: &str) -> Option<Duration> {
 fn unit_seconds(unit: &str) -> Option<f64> {
     Some(match unit {
         "ns" => 1e-9,
+        // Go: time/format.go, unitMap: the micro sign and the Greek letter mu.
         "us" | "\u{b5}s" | "\u{3bc}s" => 1e-6,
         "ms" => 1e-3,
         "s" => 1.0,
@@ -52,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_go_takes_is_taken() {
+    fn durations_of_go_are_parsed() {
         for (text, seconds) in [
             ("0", 0.0),
             ("-0", 0.0),
@@ -73,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_refuses_is_refused() {
+    fn strings_that_go_rejects_are_rejected() {
         for text in ["", "-", "10", "1d", "1month", "1h 30m", ".s", "s", "1..5s", "1e3s", "1h30"] {
             assert_eq!(parse(text), None, "{text}");
         }

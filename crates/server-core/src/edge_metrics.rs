@@ -1,5 +1,4 @@
-//! Counts of the requests that limits and rules refuse, of reads whose clients left, and of the bytes
-//! that clients make the server hold.
+//! Metrics of the HTTP edge: rejected requests, cancelled reads, and the memory that requests hold.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -7,9 +6,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-/// The limit or rule that refused a request.
+/// The limit or rule that rejected a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum RefusalReason {
     /// `--filter-steps-max` and `--filter-row-steps-max`.
     FilterSteps,
     /// `--read-time-max`.
@@ -26,14 +25,14 @@ pub enum Refused {
     Writes,
     /// `--connections-per-client-max`.
     Connections,
-    /// A `Host` that is not a name of the server.
+    /// A `Host` that the server does not accept.
     Host,
-    /// A write by a web page of another origin.
+    /// A write from a web page of another origin.
     Origin,
 }
 
-impl Refused {
-    /// All of them, so that each has a count from the start.
+impl RefusalReason {
+    /// Every reason: each has a sample from the start, so that rates and alerts see the first rejection.
     const ALL: [Self; 10] = [
         Self::FilterSteps,
         Self::ReadTime,
@@ -47,7 +46,7 @@ impl Refused {
         Self::Origin,
     ];
 
-    fn label(self) -> OfReason {
+    fn label(self) -> ReasonLabel {
         let reason = match self {
             Self::FilterSteps => "filter_steps",
             Self::ReadTime => "read_time",
@@ -60,38 +59,38 @@ impl Refused {
             Self::Host => "host",
             Self::Origin => "origin",
         };
-        OfReason { reason }
+        ReasonLabel { reason }
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfReason {
+struct ReasonLabel {
     reason: &'static str,
 }
 
 /// The counters of the HTTP edge. Clones share the counters.
 #[derive(Clone, Debug, Default)]
 pub struct EdgeMetrics {
-    refused: Family<OfReason, Counter>,
+    refused: Family<ReasonLabel, Counter>,
     cancelled: Counter,
-    /// Connections that were closed because their clients did not read.
+    /// Connections closed because their clients did not read.
     pub stalled: Counter,
-    /// Bytes of request bodies.
+    /// Bytes of request bodies in memory.
     pub bodies: Gauge,
-    /// Bytes of answers that are not sent yet.
+    /// Bytes of replies that clients have not received yet.
     pub unsent: Gauge,
-    /// Bytes of waiting blocking queries.
+    /// Bytes of the filters and parameters of waiting blocking queries.
     pub parked: Gauge,
     /// Writes in progress.
     pub writes: Gauge,
-    /// Reads and writes that wait for their turn.
+    /// Reads and writes queued for a turn.
     pub queued: Gauge,
 }
 
 impl EdgeMetrics {
-    /// Registers the metrics under the names of docs/http.md.
+    /// Registers the metrics under the names of `docs/http.md`.
     pub fn register(&self, to: &mut Registry) {
-        for reason in Refused::ALL {
+        for reason in RefusalReason::ALL {
             drop(self.refused.get_or_create(&reason.label()));
         }
         to.register(
@@ -130,7 +129,7 @@ impl EdgeMetrics {
     }
 
     /// Counts a rejected request.
-    pub fn refused(&self, by: Refused) {
+    pub fn refused(&self, by: RefusalReason) {
         self.refused.get_or_create(&by.label()).inc();
     }
 

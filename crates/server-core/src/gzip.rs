@@ -40,8 +40,8 @@ pub async fn reply(
     if !accepted || !is_worth(&reply) {
         return reply;
     }
-    let asker = reply.extensions().get::<Requester>().cloned();
-    let base = asker.map_or_else(|| base.clone(), |asker| base.of(asker));
+    let requester = reply.extensions().get::<Requester>().cloned();
+    let base = requester.map_or_else(|| base.clone(), |requester| base.for_request(requester));
     let headers = reply.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -104,7 +104,7 @@ impl Gzip {
         let base = &self.base;
         let turn = self.turn.get_or_insert_with(|| {
             let base = base.clone();
-            Box::pin(async move { base.turn_of_part().await })
+            Box::pin(async move { base.turn_for_part().await })
         });
         let turn = ready!(turn.as_mut().poll(context));
         self.turn = None;

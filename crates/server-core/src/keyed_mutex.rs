@@ -15,20 +15,20 @@ type Lock = Arc<tokio::sync::Mutex<()>>;
 
 /// A lock for each key that somebody holds or waits for, and none for the others.
 #[derive(Clone, Debug)]
-pub struct Locks<K>(Arc<Mutex<HashMap<K, Lock>>>);
+pub struct KeyedMutex<K>(Arc<Mutex<HashMap<K, Lock>>>);
 
-impl<K> Default for Locks<K> {
+impl<K> Default for KeyedMutex<K> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<K: Clone + Eq + Hash> Locks<K> {
+impl<K: Clone + Eq + Hash> KeyedMutex<K> {
     /// Waits for the turn of `key`; none when it took too long.
-    pub async fn lock(&self, key: K) -> Option<Held<K>> {
+    pub async fn lock(&self, key: K) -> Option<KeyedGuard<K>> {
         let lock = Arc::clone(self.0.lock().entry(key.clone()).or_default());
         // What removes the lock again, also when this future is dropped while it waits.
-        let mut held = Held { guard: None, key, locks: self.clone() };
+        let mut held = KeyedGuard { guard: None, key, locks: self.clone() };
         held.guard = Some(tokio::time::timeout(WAIT_MAX, lock.lock_owned()).await.ok()?);
         Some(held)
     }
@@ -36,13 +36,13 @@ impl<K: Clone + Eq + Hash> Locks<K> {
 
 /// The turn of a key, given on when dropped.
 #[derive(Debug)]
-pub struct Held<K: Clone + Eq + Hash> {
+pub struct KeyedGuard<K: Clone + Eq + Hash> {
     guard: Option<OwnedMutexGuard<()>>,
     key: K,
-    locks: Locks<K>,
+    locks: KeyedMutex<K>,
 }
 
-impl<K: Clone + Eq + Hash> Drop for Held<K> {
+impl<K: Clone + Eq + Hash> Drop for KeyedGuard<K> {
     fn drop(&mut self) {
         self.guard = None;
         let mut locks = self.locks.0.lock();
@@ -63,7 +63,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_second_one_waits_and_another_key_does_not() {
-        let locks = Locks::default();
+        let locks = KeyedMutex::default();
         let held = locks.lock("a").await.unwrap();
         locks.lock("b").await.unwrap();
         let mut second = pin!(locks.lock("a"));
@@ -75,7 +75,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_left_of_what_nobody_wants() {
-        let locks = Locks::default();
+        let locks = KeyedMutex::default();
         let held = locks.lock(1).await.unwrap();
         {
             let mut second = pin!(locks.lock(1));

@@ -1,8 +1,10 @@
-//! The parts of a server on [`statehold_store`] that every API needs.
+//! The parts of a server on [`statehold_store`] that every API shares.
 //!
-//! [`ServerState`] holds the store, the limits and the queues that callers share fairly; a request runs for a
-//! [`Requester`]. [`connection`] serves sockets, [`observe`] logs and counts requests, [`gzip`] compresses
-//! replies, [`fs`] has the files that an API keeps beside the store.
+//! [`ServerState`] holds the store, the limits and the fair queues; a request runs for a [`Requester`].
+//! [`connection`] serves sockets, [`observe`] logs and counts requests, [`gzip`] compresses replies, [`fs`]
+//! writes the files that an API keeps beside the store.
+//!
+//! Invariant: no module here knows a domain. Both API crates depend on this one, never the reverse.
 
 pub mod byte_budget;
 pub mod caller;

@@ -70,7 +70,7 @@ impl Default for Limits {
 
 impl Limits {
     /// The limits of the evaluation of clients' filters.
-    pub fn of_filters(&self) -> statehold_filter::Limits {
+    pub fn for_filters(&self) -> statehold_filter::Limits {
         statehold_filter::Limits {
             row_steps: self.filter_row_steps_max,
             call_steps: self.filter_steps_max,
@@ -113,7 +113,7 @@ impl PerClient {
             return None;
         }
         counts.insert(client, count + 1);
-        Some(Counted { client, of: self.clone() })
+        Some(Counted { client, counts: self.clone() })
     }
 }
 
@@ -121,12 +121,12 @@ impl PerClient {
 #[derive(Debug)]
 pub struct Counted {
     client: IpAddr,
-    of: PerClient,
+    counts: PerClient,
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut counts = self.of.counts.lock();
+        let mut counts = self.counts.counts.lock();
         if let Some(count) = counts.get_mut(&self.client) {
             *count -= 1;
             if *count == 0 {

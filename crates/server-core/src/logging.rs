@@ -65,7 +65,7 @@ pub fn flush() {
 }
 
 /// Returns the lines that were dropped because standard error was not read.
-pub fn dropped() -> u64 {
+pub fn dropped_lines() -> u64 {
     LINES.get().map_or(0, Lines::dropped)
 }
 
@@ -78,18 +78,18 @@ pub fn level() -> &'static str {
 }
 
 /// The level that an operator calls `text`.
-pub fn parse(text: &str) -> Option<LevelFilter> {
+pub fn parse_level(text: &str) -> Option<LevelFilter> {
     let found = LEVELS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
     found.map(|(_, level)| *level)
 }
 
 /// Whether lines come from what begins with `prefix`.
-pub fn is_of(prefix: &str) -> bool {
+pub fn matches_prefix(prefix: &str) -> bool {
     PREFIX.starts_with(prefix)
 }
 
 /// Says how much is to be told from now on.
-pub fn set(level: LevelFilter) {
+pub fn set_level(level: LevelFilter) {
     let done = FILTER.get().map(|handle| handle.reload(level));
     if let Some(Err(error)) = done {
         tracing::error!(%error, "the log level stays as it is");

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use statehold_filter::Budget;
 
-use crate::edge_metrics::{EdgeMetrics, Refused};
+use crate::edge_metrics::{EdgeMetrics, RefusalReason};
 use crate::limits::Limits;
 use crate::rejection::Rejection;
 use crate::socket::{Departure, Peer};
@@ -24,7 +24,7 @@ use crate::turns::Turn;
 const SLICE: Duration = Duration::from_millis(10);
 
 /// Steps between two looks at the clock: some ten microseconds.
-pub const STEPS_PER_LOOK: u64 = 512;
+pub const STEPS_PER_CHECK: u64 = 512;
 
 /// How a client, or the operator, gets past a filter that is too costly.
 pub const FILTER_HELP: &str = "help: the server sets `row_steps` by --filter-row-steps-max and \
@@ -63,7 +63,7 @@ pub struct Meter {
     /// The rest that the present run may take.
     budget: Budget,
     /// Steps of the present run since the last look.
-    since_look: u64,
+    since_check: u64,
     slice_began: Instant,
     /// Time that the present run computed before this slice.
     run_time: Duration,
@@ -93,7 +93,7 @@ impl Meter {
             turn: None,
             waited: 0,
             budget: Budget::new(allowed.steps),
-            since_look: 0,
+            since_check: 0,
             slice_began: Instant::now(),
             run_time: Duration::ZERO,
             run_steps: 0,
@@ -107,7 +107,7 @@ impl Meter {
     pub fn begin(&mut self, turn: Option<Turn>) {
         self.turn = turn;
         self.budget = Budget::new(self.allowed.steps);
-        self.since_look = 0;
+        self.since_check = 0;
         self.slice_began = Instant::now();
         self.run_time = Duration::ZERO;
         self.run_steps = 0;
@@ -148,7 +148,7 @@ impl Meter {
     /// Like [`goes_on`](Self::goes_on), for several rows.
     pub fn goes_on_after(&mut self, rows: u64, filtered: bool) -> bool {
         if self.refusal.is_none() {
-            let steps = if filtered { STEPS_PER_LOOK } else { 0 };
+            let steps = if filtered { STEPS_PER_CHECK } else { 0 };
             self.refusal = self.rows(rows, steps).err();
         }
         self.refusal.is_none()
@@ -161,7 +161,7 @@ impl Meter {
 
     /// Counts the run as refused because its filter needs too many steps, and returns the refusal.
     pub fn too_costly(&mut self, error: &dyn std::fmt::Display) -> Rejection {
-        self.metrics.refused(Refused::FilterSteps);
+        self.metrics.refused(RefusalReason::FilterSteps);
         Rejection::bad_request(format!("{error}\n{FILTER_HELP}")).ending()
     }
 
@@ -179,28 +179,28 @@ impl Meter {
         self.run_steps = self.run_steps.saturating_add(rows);
         // Evaluation is much cheaper by the step than the row by itself.
         let all = rows.saturating_mul(4).saturating_add(steps);
-        self.since_look = self.since_look.saturating_add(all);
-        if self.since_look < STEPS_PER_LOOK {
+        self.since_check = self.since_check.saturating_add(all);
+        if self.since_check < STEPS_PER_CHECK {
             return Ok(());
         }
-        self.since_look = 0;
+        self.since_check = 0;
         let now = Instant::now();
         let slice = now.saturating_duration_since(self.slice_began);
         if slice < SLICE {
             return Ok(());
         }
         self.run_time = self.run_time.saturating_add(slice);
-        self.look(now)
+        self.check_limits(now)
     }
 
-    fn look(&mut self, now: Instant) -> Result<(), Rejection> {
+    fn check_limits(&mut self, now: Instant) -> Result<(), Rejection> {
         if let Some(peer) = &self.peer
-            && self.departure.is_over(peer, now)
+            && self.departure.client_left(peer, now)
         {
-            return Err(left(&self.metrics));
+            return Err(client_left(&self.metrics));
         }
         if self.run_time > self.allowed.time {
-            self.metrics.refused(Refused::ReadTime);
+            self.metrics.refused(RefusalReason::ReadTime);
             return Err(Rejection::by_caller(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!(
@@ -221,7 +221,7 @@ impl Meter {
 }
 
 /// Counts a read whose client left, and returns its error.
-pub fn left(metrics: &EdgeMetrics) -> Rejection {
+pub fn client_left(metrics: &EdgeMetrics) -> Rejection {
     metrics.cancelled();
     let status = StatusCode::from_u16(CLIENT_LEFT).unwrap_or(StatusCode::REQUEST_TIMEOUT);
     Rejection::new(status, "the client left").ending()

@@ -23,7 +23,7 @@ use crate::logging;
 
 /// The labels of a request count.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Requests {
+struct RequestLabels {
     method: &'static str,
     /// The path pattern of the route; empty for an unknown path.
     route: &'static str,
@@ -32,23 +32,23 @@ struct Requests {
 
 /// The labels of request durations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Durations {
+struct DurationLabels {
     method: &'static str,
     route: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfTable {
+struct TableLabel {
     table: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfFile {
+struct FileLabel {
     file: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfUse {
+struct UsefulLabel {
     useful: &'static str,
 }
 
@@ -57,10 +57,10 @@ pub struct Metrics {
     registry: Registry,
     started: Instant,
     data_dir: PathBuf,
-    requests: Family<Requests, Counter>,
-    durations: Family<Durations, Histogram>,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<DurationLabels, Histogram>,
     connections: Gauge,
-    ran_again: Family<OfUse, Counter>,
+    ran_again: Family<UsefulLabel, Counter>,
     woken: Counter,
     commits: Histogram,
     batches: Histogram,
@@ -75,8 +75,8 @@ pub struct Metrics {
     parked: Gauge,
     index: Gauge<u64, AtomicU64>,
     writable: Gauge,
-    rows: Family<OfTable, Gauge<u64, AtomicU64>>,
-    files: Family<OfFile, Gauge<u64, AtomicU64>>,
+    rows: Family<TableLabel, Gauge<u64, AtomicU64>>,
+    files: Family<FileLabel, Gauge<u64, AtomicU64>>,
     edge: EdgeMetrics,
     refreshers: Mutex<Vec<Refresher>>,
 }
@@ -119,13 +119,13 @@ impl Metrics {
             edge: EdgeMetrics::default(),
             refreshers: Mutex::default(),
         };
-        metrics.registered()
+        metrics.register_all()
     }
 
-    fn registered(mut self) -> Self {
+    fn register_all(mut self) -> Self {
         let to = &mut self.registry;
         self.edge.register(to);
-        to.register("http_requests", "Requests answered", self.requests.clone());
+        to.register("http_requests", "RequestLabels answered", self.requests.clone());
         to.register_with_unit(
             "http_request_duration",
             "Time from the head of a request to the head of its response, blocking included",
@@ -232,8 +232,8 @@ impl Metrics {
 
     /// Counts an answered request.
     pub fn answered(&self, method: &'static str, route: &'static str, status: u16, took: Duration) {
-        self.requests.get_or_create(&Requests { method, route, status }).inc();
-        self.durations.get_or_create(&Durations { method, route }).observe(took.as_secs_f64());
+        self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
+        self.durations.get_or_create(&DurationLabels { method, route }).observe(took.as_secs_f64());
     }
 
     /// Counts an open connection until the returned guard is dropped.
@@ -245,7 +245,7 @@ impl Metrics {
     /// Counts a rerun of a blocking query after a wake-up; `useful` if the rerun ended the query.
     pub fn ran_again(&self, useful: bool) {
         let useful = if useful { "true" } else { "false" };
-        self.ran_again.get_or_create(&OfUse { useful }).inc();
+        self.ran_again.get_or_create(&UsefulLabel { useful }).inc();
     }
 
     /// Returns the number of open connections.
@@ -272,7 +272,7 @@ impl Metrics {
 
     /// Renders all metrics in Prometheus' text format. May wait for disks, those of back ends included.
     pub fn render(&self, store: &Store) -> Result<String, fmt::Error> {
-        let dropped = logging::dropped();
+        let dropped = logging::dropped_lines();
         self.log_lines_dropped.inc_by(dropped.saturating_sub(self.log_lines_dropped.get()));
         for refresh in self.refreshers.lock().iter() {
             refresh();
@@ -282,10 +282,10 @@ impl Metrics {
         self.writable.set(i64::from(store.failure().is_none()));
         self.parked.set(i64::try_from(store.parked()).unwrap_or(i64::MAX));
         for (table, rows) in rows(&store.snapshot()) {
-            self.rows.get_or_create(&OfTable { table }).set(rows as u64);
+            self.rows.get_or_create(&TableLabel { table }).set(rows as u64);
         }
         for (file, bytes) in self.files() {
-            self.files.get_or_create(&OfFile { file }).set(bytes);
+            self.files.get_or_create(&FileLabel { file }).set(bytes);
         }
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

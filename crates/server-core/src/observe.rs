@@ -23,7 +23,7 @@ const REQUEST_ID_LEN_MAX: usize = 128;
 
 /// The path of the route that a reply comes from.
 #[derive(Clone, Copy, Debug)]
-pub struct RouteOf(pub &'static str);
+pub struct RoutePattern(pub &'static str);
 
 /// Answers a request and notes it.
 pub async fn request(
@@ -47,7 +47,7 @@ pub async fn request(
     };
     let took = started.elapsed();
     let status = reply.status().as_u16();
-    let route = reply.extensions().get::<RouteOf>().map_or("", |route| route.0);
+    let route = reply.extensions().get::<RoutePattern>().map_or("", |route| route.0);
     base.metrics().answered(method, route, status, took);
     let _entered = span.enter();
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);

@@ -18,7 +18,7 @@ const REQUEST_ID: &[u8] = b"\r\nx-request-id: ";
 pub(crate) const HEAD_MAX: usize = 512;
 
 /// Returns the answer with a body that explains it, if `answer` is one of the parser's refusals.
-pub(crate) fn explained(answer: &[u8], head_max: usize) -> Option<Vec<u8>> {
+pub(crate) fn explain(answer: &[u8], head_max: usize) -> Option<Vec<u8>> {
     if answer.len() > HEAD_MAX || find(answer, END)? + END.len() != answer.len() {
         return None;
     }
@@ -60,14 +60,14 @@ mod tests {
                 "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\ndate: now\r\n\r\n"
             )
         };
-        let answer = explained(head("431 Too Large").as_bytes(), 1_000).unwrap();
+        let answer = explain(head("431 Too Large").as_bytes(), 1_000).unwrap();
         let answer = String::from_utf8(answer).unwrap();
         let (head_of, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head_of.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{answer}");
         assert!(head_of.ends_with("date: now") && body.contains("1000 bytes"), "{answer}");
-        assert!(explained(head("414 URI Too Long").as_bytes(), 1).is_some());
-        assert!(explained(head("400 Bad Request").as_bytes(), 1).is_some());
-        assert!(explained(head("404 Not Found").as_bytes(), 1).is_none());
+        assert!(explain(head("414 URI Too Long").as_bytes(), 1).is_some());
+        assert!(explain(head("400 Bad Request").as_bytes(), 1).is_some());
+        assert!(explain(head("404 Not Found").as_bytes(), 1).is_none());
     }
 
     #[test]
@@ -79,7 +79,7 @@ mod tests {
             "[\"HTTP/1.1 431 \"]",
             "",
         ] {
-            assert!(explained(answer.as_bytes(), 1).is_none(), "{answer}");
+            assert!(explain(answer.as_bytes(), 1).is_none(), "{answer}");
         }
     }
 }

@@ -30,7 +30,7 @@ const ROOM: usize = 512 << 10;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Waits until the store refuses writes, and returns why.
-pub async fn failed(store: &Store) -> CommitError {
+pub async fn wait_for_failure(store: &Store) -> CommitError {
     loop {
         if let Some(failure) = store.failure() {
             return failure;

@@ -19,7 +19,7 @@ use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 
-use crate::edge_metrics::{EdgeMetrics, Refused};
+use crate::edge_metrics::{EdgeMetrics, RefusalReason};
 use crate::rejection::Rejection;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -101,7 +101,7 @@ impl Site {
         let host = host_of(request.version(), request.uri(), headers)?;
         check_codings(headers)?;
         if host.as_ref().is_some_and(|host| !self.knows(host)) {
-            metrics.refused(Refused::Host);
+            metrics.refused(RefusalReason::Host);
             return Err(Rejection::new(
                 StatusCode::MISDIRECTED_REQUEST,
                 "this server is not known by the name in Host; use localhost or its address, or allow \
@@ -109,7 +109,7 @@ impl Site {
             ));
         }
         if writes(request.method()) && self.is_foreign(headers, host.as_ref()) {
-            metrics.refused(Refused::Origin);
+            metrics.refused(RefusalReason::Origin);
             return Err(Rejection::new(
                 StatusCode::FORBIDDEN,
                 "a web page from another origin may not write; if it is this server's own behind a \

@@ -124,7 +124,7 @@ impl Socket {
                 .iter()
                 .find(|part| !part.is_empty())
                 .is_some_and(|part| part.starts_with(b"HTTP/"))
-            && let Some(bytes) = parse_errors::explained(&join(parts), self.head_max)
+            && let Some(bytes) = parse_errors::explain(&join(parts), self.head_max)
         {
             self.explaining = Some(Explaining { bytes, written: 0, of });
         }
@@ -250,7 +250,7 @@ pub struct Peer {
 impl Peer {
     /// The same for a request of this version: clients of HTTP/1.0 know no interim answers.
     #[must_use]
-    pub fn speaking(&self, version: Version) -> Self {
+    pub fn for_version(&self, version: Version) -> Self {
         Self { reads_interim: version == Version::HTTP_11, ..self.clone() }
     }
 
@@ -312,7 +312,7 @@ pub struct Departure {
 
 impl Departure {
     /// Whether the client left, as [`Peer::left`] defines it.
-    pub fn is_over(&mut self, peer: &Peer, now: Instant) -> bool {
+    pub fn client_left(&mut self, peer: &Peer, now: Instant) -> bool {
         match peer.presence() {
             Presence::Open => false,
             Presence::Gone => true,

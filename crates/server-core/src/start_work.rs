@@ -57,7 +57,7 @@ impl StartWork {
     }
 
     /// Adds a step that failed because the store took no writes. It runs at once if the store takes them by now.
-    pub fn later(
+    pub fn defer(
         &self,
         store: &Store,
         name: &'static str,

@@ -21,7 +21,7 @@ use statehold_store::{Snapshot, Store, WriteTxn};
 
 use crate::byte_budget::{Charge, Pool};
 use crate::caller::CallerKey;
-use crate::edge_metrics::{EdgeMetrics, Refused};
+use crate::edge_metrics::{EdgeMetrics, RefusalReason};
 use crate::limits::Limits;
 use crate::meter;
 use crate::meter::{Allowed, Meter};
@@ -54,13 +54,13 @@ const LARGE_WRITE: usize = 64 << 10;
 /// The state that both APIs share, for one caller.
 #[derive(Clone, Debug)]
 pub struct ServerState {
-    shared: Arc<Shared>,
+    shared: Arc<ServerInner>,
     site: Arc<Site>,
-    asker: Requester,
+    requester: Requester,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ServerInner {
     limits: Limits,
     metrics: Arc<Metrics>,
     edge: EdgeMetrics,
@@ -76,10 +76,10 @@ struct Shared {
 
 /// The request that something runs for: its caller, its connection, its body's size.
 #[derive(Clone, Debug)]
-pub struct Requester(Arc<Request>);
+pub struct Requester(Arc<RequesterInner>);
 
 #[derive(Debug)]
-struct Request {
+struct RequesterInner {
     key: CallerKey,
     peer: Option<Peer>,
     body_len: AtomicUsize,
@@ -94,7 +94,7 @@ impl Requester {
     pub fn new(key: CallerKey, peer: Option<Peer>) -> Self {
         let body = Mutex::new(None);
         let (body_len, waited) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Self(Arc::new(Request { key, peer, body_len, waited, body }))
+        Self(Arc::new(RequesterInner { key, peer, body_len, waited, body }))
     }
 
     /// The server itself.
@@ -136,10 +136,16 @@ impl ServerState {
     pub fn new(writing: WriteQueue, limits: Limits, metrics: Arc<Metrics>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let edge = metrics.edge().clone();
-        let shared = Shared {
+        let shared = ServerInner {
             // One more than a caller may have, so that another caller always finds one; and beside it the
             // caller leaves a core free, or its threads would slow the other caller's down.
-            queries: Turns::beside(cores + 1, cores, cores - 1, cores, writing.present().clone()),
+            queries: Turns::with_shared_max(
+                cores + 1,
+                cores,
+                cores - 1,
+                cores,
+                writing.present().clone(),
+            ),
             writes: Pool::new(limits.writes_max, edge.writes.clone()),
             writing,
             bodies: Pool::new(limits.bodies_max, edge.bodies.clone()),
@@ -149,19 +155,19 @@ impl ServerState {
             metrics,
             edge,
         };
-        Self { shared: Arc::new(shared), site: Arc::default(), asker: Requester::own() }
+        Self { shared: Arc::new(shared), site: Arc::default(), requester: Requester::own() }
     }
 
     /// The same for an API that is known by the names of `site`.
     #[must_use]
-    pub fn known_as(&self, site: Site) -> Self {
+    pub fn with_site(&self, site: Site) -> Self {
         Self { site: Arc::new(site), ..self.clone() }
     }
 
-    /// The same for the request of `asker`.
+    /// The same for the request of `requester`.
     #[must_use]
-    pub fn of(&self, asker: Requester) -> Self {
-        Self { asker, ..self.clone() }
+    pub fn for_request(&self, requester: Requester) -> Self {
+        Self { requester, ..self.clone() }
     }
 
     /// Notes a request of `caller`: others leave room for it from now on.
@@ -170,8 +176,8 @@ impl ServerState {
     }
 
     /// Returns the request that this state is for; the server itself outside of requests.
-    pub fn asker(&self) -> &Requester {
-        &self.asker
+    pub fn requester(&self) -> &Requester {
+        &self.requester
     }
 
     /// Returns the limits in force.
@@ -232,8 +238,8 @@ impl ServerState {
 
     /// Charges the caller for a request that waits for a change and holds `bytes`.
     pub fn charge_parked(&self, bytes: usize) -> Result<Charge, Rejection> {
-        self.shared.parked.take(self.asker.key(), bytes).ok_or_else(|| {
-            self.edge().refused(Refused::ParkedBytes);
+        self.shared.parked.take(self.requester.key(), bytes).ok_or_else(|| {
+            self.edge().refused(RefusalReason::ParkedBytes);
             Rejection::too_many(format!(
                 "the filters of waiting requests need {} bytes, the limit set by --parked-bytes-max of \
                  which one caller has at most half; wait with shorter filters, or try again later",
@@ -244,12 +250,12 @@ impl ServerState {
 
     /// A meter for a read whose answer is given up once its client left.
     pub fn meter(&self) -> Meter {
-        let peer = self.asker.peer().cloned();
+        let peer = self.requester.peer().cloned();
         Meter::new(Allowed::from(self.limits()), self.edge().clone(), peer)
     }
 
     /// A meter for a part of an answer that is being sent: a half-closed client still reads.
-    pub fn meter_of_part(&self) -> Meter {
+    pub fn meter_for_part(&self) -> Meter {
         Meter::new(Allowed::from(self.limits()), self.edge().clone(), None)
     }
 
@@ -259,21 +265,21 @@ impl ServerState {
     /// The client left meanwhile.
     pub async fn turn(&self, urgency: Urgency) -> Result<Turn, Rejection> {
         let left = async {
-            match self.asker.peer() {
+            match self.requester.peer() {
                 Some(peer) => peer.left().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             biased;
-            turn = self.shared.queries.take(self.asker.key(), urgency) => turn.ok_or_else(closed),
-            () = left => Err(meter::left(self.edge())),
+            turn = self.shared.queries.take(self.requester.key(), urgency) => turn.ok_or_else(closed),
+            () = left => Err(meter::client_left(self.edge())),
         }
     }
 
     /// Waits for a turn at computing a part of an answer that is being sent.
-    pub async fn turn_of_part(&self) -> Result<Turn, Rejection> {
-        let turn = self.shared.queries.take(self.asker.key(), Urgency::Now).await;
+    pub async fn turn_for_part(&self) -> Result<Turn, Rejection> {
+        let turn = self.shared.queries.take(self.requester.key(), Urgency::Now).await;
         turn.ok_or_else(closed)
     }
 
@@ -282,10 +288,10 @@ impl ServerState {
     /// # Errors
     /// It reads nothing more either.
     pub async fn half_closed(&self) -> Result<(), Rejection> {
-        let Some(peer) = self.asker.peer() else { return std::future::pending().await };
+        let Some(peer) = self.requester.peer() else { return std::future::pending().await };
         peer.half_closed().await;
         match peer.presence() {
-            Presence::Gone => Err(meter::left(self.edge())),
+            Presence::Gone => Err(meter::client_left(self.edge())),
             _ => Ok(()),
         }
     }
@@ -308,11 +314,11 @@ impl ServerState {
 
     /// Runs work on the body of a request or on its reply, which is as large. Of a large one it waits for a
     /// turn at computing, because thousands of rows take a processor for tens of milliseconds.
-    pub async fn digest<R>(&self, run: impl FnOnce() -> R) -> R {
-        if !self.asker.is_large() {
+    pub async fn process_body<R>(&self, run: impl FnOnce() -> R) -> R {
+        if !self.requester.is_large() {
             return run();
         }
-        let turn = self.shared.queries.take(self.asker.key(), Urgency::Later).await;
+        let turn = self.shared.queries.take(self.requester.key(), Urgency::Later).await;
         let done = tokio::task::block_in_place(run);
         drop(turn);
         done
@@ -325,8 +331,8 @@ impl ServerState {
         write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, E>,
         after: impl FnOnce(&Snapshot, T) -> Result<R, E>,
     ) -> Result<(R, u64), E> {
-        let permit = self.shared.writes.take(self.asker.key(), 1).ok_or_else(|| {
-            self.edge().refused(Refused::Writes);
+        let permit = self.shared.writes.take(self.requester.key(), 1).ok_or_else(|| {
+            self.edge().refused(RefusalReason::Writes);
             Rejection::too_many(format!(
                 "{} writes may be in progress, the limit set by --writes-max of which one caller has at \
                  most half; try again later",
@@ -338,7 +344,7 @@ impl ServerState {
         let (committed, done) =
             self.writer().write_async(write).await.map_err(NotWritten::into_error)?;
         drop(permit);
-        Ok((self.digest(|| after(&committed, done)).await?, committed.index()))
+        Ok((self.process_body(|| after(&committed, done)).await?, committed.index()))
     }
 
     /// Like [`ServerState::write`], on a thread that may block: returns the state as of the commit and the result of
@@ -353,7 +359,7 @@ impl ServerState {
 
     /// The caller's writes.
     pub fn writer(&self) -> Writer {
-        self.shared.writing.writer(self.asker.key(), self.asker.write_urgency())
+        self.shared.writing.writer(self.requester.key(), self.requester.write_urgency())
     }
 
     /// The whole body of a request, if it is not larger than the limit and comes in time.
@@ -389,16 +395,16 @@ impl ServerState {
         if least > max && (expects_continue || least > max.saturating_mul(PASSED_MAX)) {
             return Err(too_large());
         }
-        let mut charge = self.shared.bodies.charge(self.asker.key());
+        let mut charge = self.shared.bodies.charge(self.requester.key());
         match tokio::time::timeout(wait, read_body(body, max, &mut charge)).await {
-            Ok(Ok(Taken::Whole(bytes))) => {
-                self.asker.0.body_len.store(bytes.len(), Ordering::Relaxed);
-                *self.asker.0.body.lock() = Some(charge);
+            Ok(Ok(BodyRead::Whole(bytes))) => {
+                self.requester.0.body_len.store(bytes.len(), Ordering::Relaxed);
+                *self.requester.0.body.lock() = Some(charge);
                 Ok(bytes)
             }
-            Ok(Ok(Taken::TooLarge)) => Err(too_large()),
-            Ok(Ok(Taken::NoRoom)) => {
-                self.edge().refused(Refused::Bodies);
+            Ok(Ok(BodyRead::TooLarge)) => Err(too_large()),
+            Ok(Ok(BodyRead::NoRoom)) => {
+                self.edge().refused(RefusalReason::Bodies);
                 Err(Rejection::too_many(format!(
                     "request bodies of {bodies_max} bytes, the limit set by --bodies-max of which one \
                      caller has at most half, are in memory; try again later"
@@ -443,7 +449,7 @@ fn closed() -> Rejection {
 }
 
 /// The outcome of reading a body.
-enum Taken {
+enum BodyRead {
     Whole(Vec<u8>),
     TooLarge,
     NoRoom,
@@ -452,7 +458,7 @@ enum Taken {
 /// Reads a body of up to `max` bytes and charges the bytes that come. The rest of one that is refused is read and
 /// dropped, unless it is far too large: a client that is still sending when the connection is closed
 /// never reads why. The client sends that rest slowly, because the server pauses between its pieces.
-async fn read_body(body: Body, max: usize, charge: &mut Charge) -> Result<Taken, axum::Error> {
+async fn read_body(body: Body, max: usize, charge: &mut Charge) -> Result<BodyRead, axum::Error> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut body = body.into_data_stream();
     // Room for all of it, so that it is never there twice. The system gives memory as it comes.
@@ -466,9 +472,9 @@ async fn read_body(body: Body, max: usize, charge: &mut Charge) -> Result<Taken,
         }
         if refused.is_none() {
             if len > max {
-                refused = Some(Taken::TooLarge);
+                refused = Some(BodyRead::TooLarge);
             } else if !charge.grow(bytes.len()) {
-                refused = Some(Taken::NoRoom);
+                refused = Some(BodyRead::NoRoom);
             }
         }
         if refused.is_some() {
@@ -484,7 +490,7 @@ async fn read_body(body: Body, max: usize, charge: &mut Charge) -> Result<Taken,
         }
     }
     if len > max {
-        return Ok(Taken::TooLarge);
+        return Ok(BodyRead::TooLarge);
     }
-    Ok(refused.unwrap_or(Taken::Whole(kept)))
+    Ok(refused.unwrap_or(BodyRead::Whole(kept)))
 }

@@ -51,17 +51,17 @@ pub enum Urgency {
 
 /// Gives turns.
 #[derive(Clone, Debug)]
-pub struct Turns(Arc<Shared>);
+pub struct Turns(Arc<TurnsInner>);
 
 #[derive(Debug)]
-struct Shared {
+struct TurnsInner {
     caller_max: usize,
     /// The turns of a caller while another one is present.
-    beside_max: usize,
+    shared_max: usize,
     /// How many of the turns those who can wait may have at a time.
     later_max: usize,
     present: PresentCallers,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     /// Requests in queues, for a look without the lock.
     waiting: AtomicUsize,
     /// Whether several callers have turns or wait, for a look without the lock.
@@ -71,7 +71,7 @@ struct Shared {
 }
 
 #[derive(Debug)]
-struct State {
+struct QueueState {
     free: usize,
     /// Turns that requests have that can wait.
     later: usize,
@@ -84,9 +84,9 @@ struct State {
     given: u64,
 }
 
-impl State {
+impl QueueState {
     /// Whether another caller than `caller` is present, or has turns or waits.
-    fn is_beside(&self, present: &PresentCallers, caller: CallerKey, now: Instant) -> bool {
+    fn shares(&self, present: &PresentCallers, caller: CallerKey, now: Instant) -> bool {
         let own = usize::from(self.callers.contains_key(&caller));
         self.callers.len() > own || present.has_other_than(caller, now)
     }
@@ -94,7 +94,7 @@ impl State {
     /// Whether `caller` rests from what can wait.
     fn rests(&self, present: &PresentCallers, caller: CallerKey, now: Instant) -> bool {
         self.resting.get(&caller).is_some_and(|until| now < *until)
-            && self.is_beside(present, caller, now)
+            && self.shares(present, caller, now)
     }
 }
 
@@ -128,7 +128,7 @@ impl Queue {
     }
 
     /// Forgets requests that were dropped while they waited.
-    fn forget_dropped(&mut self) -> usize {
+    fn remove_dropped(&mut self) -> usize {
         let before = self.now.len() + self.later.len();
         // In front is enough: the rest is looked at when it comes there.
         for queue in [&mut self.now, &mut self.later] {
@@ -161,22 +161,22 @@ impl Turns {
     /// Creates `turns` turns, of which one caller has at most `caller_max` at a time and requests that
     /// can wait at most `later_max`. Each number counts as at least 1.
     pub fn new(turns: usize, caller_max: usize, later_max: usize, present: PresentCallers) -> Self {
-        Self::beside(turns, caller_max, caller_max, later_max, present)
+        Self::with_shared_max(turns, caller_max, caller_max, later_max, present)
     }
 
-    /// The same, where a caller has at most `beside_max` turns while another one is present.
-    pub fn beside(
+    /// The same, where a caller has at most `shared_max` turns while another one is present.
+    pub fn with_shared_max(
         turns: usize,
         caller_max: usize,
-        beside_max: usize,
+        shared_max: usize,
         later_max: usize,
         present: PresentCallers,
     ) -> Self {
         let (callers, resting, ring) = (HashMap::new(), HashMap::new(), VecDeque::new());
-        let state = State { free: turns.max(1), later: 0, callers, ring, resting, given: 0 };
-        Self(Arc::new(Shared {
+        let state = QueueState { free: turns.max(1), later: 0, callers, ring, resting, given: 0 };
+        Self(Arc::new(TurnsInner {
             caller_max: caller_max.max(1),
-            beside_max: beside_max.clamp(1, caller_max.max(1)),
+            shared_max: shared_max.clamp(1, caller_max.max(1)),
             later_max: later_max.max(1),
             present,
             state: Mutex::new(state),
@@ -188,12 +188,12 @@ impl Turns {
 
     /// Waits for a turn of `caller`. Dropping the future gives the place in the queue up.
     pub async fn take(&self, caller: CallerKey, urgency: Urgency) -> Option<Turn> {
-        self.enqueue(caller, urgency, Place::Back).await.ok()
+        self.enqueue(caller, urgency, QueueEnd::Back).await.ok()
     }
 
     /// The same for a thread, which it blocks: it MUST be one that may block.
-    pub fn take_here(&self, caller: CallerKey, urgency: Urgency) -> Option<Turn> {
-        self.enqueue(caller, urgency, Place::Back).blocking_recv().ok()
+    pub fn take_blocking(&self, caller: CallerKey, urgency: Urgency) -> Option<Turn> {
+        self.enqueue(caller, urgency, QueueEnd::Back).blocking_recv().ok()
     }
 
     /// Requests that wait for a turn.
@@ -205,7 +205,7 @@ impl Turns {
         &self,
         caller: CallerKey,
         urgency: Urgency,
-        place: Place,
+        place: QueueEnd,
     ) -> oneshot::Receiver<Turn> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.0.state.lock();
@@ -216,8 +216,8 @@ impl Turns {
             Urgency::Later => &mut queue.later,
         };
         match place {
-            Place::Back => requests.push_back(request),
-            Place::Front => requests.push_front(request),
+            QueueEnd::Back => requests.push_back(request),
+            QueueEnd::Front => requests.push_front(request),
         }
         self.0.waiting.fetch_add(1, Ordering::Relaxed);
         if !queue.in_ring {
@@ -229,21 +229,21 @@ impl Turns {
     }
 
     /// The turns that `caller` may have now.
-    fn max_of(&self, state: &State, caller: CallerKey, now: Instant) -> usize {
-        if self.0.beside_max < self.0.caller_max && state.is_beside(&self.0.present, caller, now) {
-            self.0.beside_max
+    fn max_of(&self, state: &QueueState, caller: CallerKey, now: Instant) -> usize {
+        if self.0.shared_max < self.0.caller_max && state.shares(&self.0.present, caller, now) {
+            self.0.shared_max
         } else {
             self.0.caller_max
         }
     }
 
     /// Gives the turns that are free to the callers whose turn it is.
-    fn grant(&self, state: &mut State) {
+    fn grant(&self, state: &mut QueueState) {
         self.grant_free(state);
         self.0.several.store(state.callers.len() > 1, Ordering::Relaxed);
     }
 
-    fn grant_free(&self, state: &mut State) {
+    fn grant_free(&self, state: &mut QueueState) {
         let now = Instant::now();
         // Callers that were looked at in vain since the last turn was given.
         let mut passed = 0;
@@ -253,7 +253,7 @@ impl Turns {
                 state.later < self.0.later_max && !state.rests(&self.0.present, caller, now);
             let max = self.max_of(state, caller, now);
             let Some(queue) = state.callers.get_mut(&caller) else { continue };
-            let dropped = queue.forget_dropped();
+            let dropped = queue.remove_dropped();
             self.0.waiting.fetch_sub(dropped, Ordering::Relaxed);
             let may_run = queue.running < max;
             let next = if may_run { queue.next(may_later) } else { None };
@@ -262,7 +262,7 @@ impl Turns {
                 let waited = state.given.saturating_sub(request.since);
                 let turn = Turn { of: Some(self.clone()), caller, urgency, waited, began: now };
                 // The client may have left just now: its turn is then nobody's.
-                request.turn.send(turn).map_err(Turn::void).map(|()| urgency)
+                request.turn.send(turn).map_err(Turn::discard).map(|()| urgency)
             });
             match given {
                 Some(Ok(urgency)) => {
@@ -306,10 +306,10 @@ impl Turns {
     }
 
     /// Lets `caller` rest after a turn that began at `began`, if that was long and another caller is present.
-    fn rest(&self, state: &mut State, caller: CallerKey, began: Instant) {
+    fn rest(&self, state: &mut QueueState, caller: CallerKey, began: Instant) {
         let now = Instant::now();
         let took = now.saturating_duration_since(began).min(REST_MAX);
-        if took < REST_MIN || !state.is_beside(&self.0.present, caller, now) {
+        if took < REST_MIN || !state.shares(&self.0.present, caller, now) {
             return;
         }
         let until = now + took;
@@ -327,7 +327,7 @@ impl Turns {
 
     /// Whether a request waits that goes before another turn of `caller` with this urgency, or the caller
     /// has more turns than it may have beside another one.
-    fn is_wanted(&self, caller: CallerKey, urgency: Urgency) -> bool {
+    fn should_hand_on(&self, caller: CallerKey, urgency: Urgency) -> bool {
         if self.waiting() == 0 && !self.0.several.load(Ordering::Relaxed) {
             return false;
         }
@@ -357,7 +357,7 @@ impl Turns {
 
 /// Where a request queues.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum QueueEnd {
     Front,
     Back,
 }
@@ -383,14 +383,14 @@ impl Turn {
     /// thread; it MUST be one that may block.
     pub fn hand_on(&mut self) {
         let Some(of) = self.of.clone() else { return };
-        if !of.is_wanted(self.caller, self.urgency) {
+        if !of.should_hand_on(self.caller, self.urgency) {
             return;
         }
         // Each request that waits here has a thread, and threads are few.
         if of.0.handed_on.fetch_add(1, Ordering::Relaxed) < HANDED_ON_MAX {
             self.of = None;
             // In front of the caller's own requests, so that as few as possible are in the middle.
-            let next = of.enqueue(self.caller, self.urgency, Place::Front);
+            let next = of.enqueue(self.caller, self.urgency, QueueEnd::Front);
             of.release(self.caller, self.urgency, self.began);
             if let Ok(next) = next.blocking_recv() {
                 let waited = self.waited.max(next.waited);
@@ -402,7 +402,7 @@ impl Turn {
     }
 
     /// Takes back a turn that was not counted yet.
-    fn void(mut self) {
+    fn discard(mut self) {
         self.of = None;
     }
 }

@@ -14,7 +14,7 @@ use axum::response::IntoResponse;
 use hyper::body::{Frame, SizeHint};
 
 use crate::byte_budget::Charge;
-use crate::edge_metrics::Refused;
+use crate::edge_metrics::RefusalReason;
 use crate::rejection::Rejection;
 use crate::state::ServerState;
 
@@ -25,22 +25,26 @@ const SMALL: usize = 4 << 10;
 pub const CHUNK: usize = 64 << 10;
 
 /// Bytes that are charged for an answer that is made in parts: the part that is sent and the next one.
-const OF_PARTS: usize = 2 * CHUNK;
+const PARTS_CHARGE: usize = 2 * CHUNK;
 
 /// Charges an answer to the caller of `base` until it is sent. `refusable` answers are refused when the
 /// caller has too many: those of reads, because a write has taken effect.
-pub fn hold(base: &ServerState, reply: Response<Body>, refusable: bool) -> Response<Body> {
+pub fn charge_until_sent(
+    base: &ServerState,
+    reply: Response<Body>,
+    refusable: bool,
+) -> Response<Body> {
     let bytes = match reply.body().size_hint().exact() {
         Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
-        None => OF_PARTS,
+        None => PARTS_CHARGE,
     };
     if bytes <= SMALL {
         return reply;
     }
-    let mut charge = base.unsent().charge(base.asker().key());
+    let mut charge = base.unsent().charge(base.requester().key());
     if !charge.grow(bytes) {
         if refusable && reply.status().is_success() {
-            base.edge().refused(Refused::Unsent);
+            base.edge().refused(RefusalReason::Unsent);
             let max = base.limits().unsent_max;
             return Rejection::too_many(format!(
                 "answers of {max} bytes, the limit set by --unsent-max of which one caller has at most \
@@ -50,16 +54,16 @@ pub fn hold(base: &ServerState, reply: Response<Body>, refusable: bool) -> Respo
         }
         charge.force(bytes);
     }
-    reply.map(|body| Body::new(Held { body, charge: Arc::new(charge) }))
+    reply.map(|body| Body::new(ChargedBody { body, charge: Arc::new(charge) }))
 }
 
 /// A body whose parts keep the charge until they are sent.
-struct Held {
+struct ChargedBody {
     body: Body,
     charge: Arc<Charge>,
 }
 
-impl HttpBody for Held {
+impl HttpBody for ChargedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -69,7 +73,7 @@ impl HttpBody for Held {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         let charge = &self.charge;
-        let hold = |bytes| Bytes::from_owner(Sent { bytes, _charge: Arc::clone(charge) });
+        let hold = |bytes| Bytes::from_owner(ChargedBytes { bytes, _charge: Arc::clone(charge) });
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(hold))))
     }
 
@@ -83,12 +87,12 @@ impl HttpBody for Held {
 }
 
 /// Bytes on their way to the socket.
-struct Sent {
+struct ChargedBytes {
     bytes: Bytes,
     _charge: Arc<Charge>,
 }
 
-impl AsRef<[u8]> for Sent {
+impl AsRef<[u8]> for ChargedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }

@@ -109,7 +109,7 @@ impl Writer {
         &self,
         write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, E>,
     ) -> Result<(Snapshot, T), E> {
-        let turn = self.queue.turns.take_here(self.caller, self.urgency);
+        let turn = self.queue.turns.take_blocking(self.caller, self.urgency);
         let turn = turn.ok_or(WriteFault::Closed)?;
         let (commit, done) = self.run(write)?;
         drop(turn);

@@ -23,13 +23,13 @@ use crate::state::CinderState;
 use statehold_server_core::caller::CallerKey;
 use statehold_server_core::clock::now;
 use statehold_server_core::gzip::reply as compress;
-use statehold_server_core::observe::RouteOf;
+use statehold_server_core::observe::RoutePattern;
 use statehold_server_core::observe::request as observe;
 use statehold_server_core::rejection::Rejection;
 use statehold_server_core::socket::Peer;
 use statehold_server_core::state::{Requester, ServerState};
 use statehold_server_core::turns::Urgency;
-use statehold_server_core::unsent::hold;
+use statehold_server_core::unsent::charge_until_sent;
 
 const API_VERSION: HeaderName = HeaderName::from_static("openstack-api-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
@@ -121,7 +121,7 @@ async fn routed(
         Auth::Keystone(_) => CallerKey::token(&caller.user),
     };
     cloud.app().note_present(key);
-    let app = cloud.app().of(Requester::new(key, head.extensions.remove::<Peer>()));
+    let app = cloud.app().for_request(Requester::new(key, head.extensions.remove::<Peer>()));
     let found = Found::find(head.method.as_str(), head.uri.path(), &caller.project);
     let Some(found) = found else {
         return nowhere();
@@ -134,8 +134,8 @@ async fn routed(
             let answered =
                 run(cloud, &app, &head, body, base, id, (&caller, version, &found)).await;
             let reads = !matches!(found.route.run, Run::Write(_));
-            let mut reply = hold(&app, answered.into_response(), reads);
-            reply.extensions_mut().insert(app.asker().clone());
+            let mut reply = charge_until_sent(&app, answered.into_response(), reads);
+            reply.extensions_mut().insert(app.requester().clone());
             spoken(reply, version, id)
         }
         Err(error) => {
@@ -151,7 +151,7 @@ async fn routed(
             reply
         }
     };
-    reply.extensions_mut().insert(RouteOf(found.route.path));
+    reply.extensions_mut().insert(RoutePattern(found.route.path));
     reply
 }
 
@@ -216,7 +216,7 @@ async fn run(
                 let answer = permitted(found.route, caller, answer);
                 let mut meter = meter.lock();
                 meter.end();
-                app.asker().note_waited(&meter);
+                app.requester().note_waited(&meter);
                 // A list that was cut off looks complete.
                 match meter.take_refusal() {
                     Some(refusal) => Err(refusal.into()),

@@ -10,7 +10,7 @@ use statehold_filter::{Dialect, Filter, Filterable, Options};
 use statehold_store::Snapshot;
 
 use crate::request::{Answer, CinderRequest, Refusal};
-use statehold_server_core::edge_metrics::Refused;
+use statehold_server_core::edge_metrics::RefusalReason;
 use statehold_server_core::meter::FILTER_HELP;
 use statehold_server_core::rejection::Rejection;
 
@@ -139,7 +139,7 @@ pub(crate) fn passing<T: Filterable>(
 
 /// Counts a filter that is too costly, and returns its refusal.
 fn too_costly(call: &CinderRequest<'_>, error: &dyn std::fmt::Display) -> Refusal {
-    call.cloud.app().edge().refused(Refused::FilterSteps);
+    call.cloud.app().edge().refused(RefusalReason::FilterSteps);
     Refusal::bad(&format!("{error}\n{FILTER_HELP}"))
 }
 
@@ -149,7 +149,7 @@ pub(crate) fn expression<T: Filterable>(
     call: &CinderRequest<'_>,
     filter: Option<&str>,
 ) -> Result<Option<Filter<T>>, Refusal> {
-    let limits = call.cloud.app().limits().of_filters();
+    let limits = call.cloud.app().limits().for_filters();
     let options = Options::new().dialect(Dialect::Extended).limits(limits);
     let filter = filter.map(|text| Filter::<T>::compile_with(text, &options)).transpose();
     filter.map_err(|error| Refusal::bad(&error.to_string()))

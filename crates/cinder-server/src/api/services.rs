@@ -109,7 +109,7 @@ fn log_levels(
 ) -> Result<Answer, Refusal> {
     let prefix = request.prefix.as_deref().unwrap_or_default();
     let mut levels = BTreeMap::new();
-    if logging::is_of(prefix) {
+    if logging::matches_prefix(prefix) {
         levels.insert(logging::PREFIX, logging::level());
     }
     let asked = request.binary.as_deref().filter(|binary| !binary.is_empty() && *binary != "*");
@@ -127,12 +127,12 @@ fn log_levels(
 
 fn set_log_level(request: &ServiceRequest) -> Result<Answer, Refusal> {
     let level = request.level.as_deref().unwrap_or_default();
-    let parsed = logging::parse(level);
+    let parsed = logging::parse_level(level);
     let parsed =
         parsed.ok_or_else(|| Error::Input(format!("{level} is not a valid log level.").into()))?;
     // Nothing else logs under another prefix.
-    if logging::is_of(request.prefix.as_deref().unwrap_or_default()) {
-        logging::set(parsed);
+    if logging::matches_prefix(request.prefix.as_deref().unwrap_or_default()) {
+        logging::set_level(parsed);
     }
     Ok(Answer::empty(StatusCode::ACCEPTED))
 }

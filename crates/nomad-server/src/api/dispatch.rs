@@ -19,7 +19,7 @@ use crate::state::NomadState;
 use statehold_server_core::caller::CallerKey;
 use statehold_server_core::gzip;
 use statehold_server_core::observe;
-use statehold_server_core::observe::RouteOf;
+use statehold_server_core::observe::RoutePattern;
 use statehold_server_core::socket::Peer;
 use statehold_server_core::state::Requester;
 use statehold_server_core::unsent;
@@ -49,7 +49,7 @@ async fn answer(State(app): State<NomadState>, request: Request) -> Response<Bod
     match Route::find(request.uri().path()) {
         Ok(Some((route, segments))) => {
             let mut reply = run(app, request, route, segments).await;
-            reply.extensions_mut().insert(RouteOf(route.path));
+            reply.extensions_mut().insert(RoutePattern(route.path));
             reply
         }
         // A path that nothing is at: 404 without a body.
@@ -112,9 +112,12 @@ async fn run(
     {
         answered = Err(reject);
     }
-    let mut reply =
-        unsent::hold(&base, answered.unwrap_or_else(IntoResponse::into_response), !writes);
-    reply.extensions_mut().insert(base.asker().clone());
+    let mut reply = unsent::charge_until_sent(
+        &base,
+        answered.unwrap_or_else(IntoResponse::into_response),
+        !writes,
+    );
+    reply.extensions_mut().insert(base.requester().clone());
     reply
 }
 

@@ -41,7 +41,7 @@ use crate::api::{Reply, stream};
 use crate::error::ApiError;
 use crate::request::NomadRequest;
 use crate::state::PARKED_BYTES;
-use statehold_server_core::meter::{Meter, STEPS_PER_LOOK};
+use statehold_server_core::meter::{Meter, STEPS_PER_CHECK};
 use statehold_server_core::state::ServerState;
 use statehold_server_core::turns::Urgency;
 
@@ -331,7 +331,7 @@ impl<L: List> Listing<L> {
     /// The steps that the meter notes for a row. With a filter each row is worth a look at the clock,
     /// because one may take as long as thousands without.
     fn steps(&self) -> u64 {
-        if self.filter.is_some() { STEPS_PER_LOOK } else { 0 }
+        if self.filter.is_some() { STEPS_PER_CHECK } else { 0 }
     }
 
     fn matches(&self, item: &L::Item, meter: &mut Meter) -> Result<bool, ApiError> {
@@ -363,7 +363,7 @@ async fn serve<L: List>(call: NomadRequest) -> Reply {
         let turn = call.app.turn(Urgency::Now).await?;
         let (listing, meter) =
             ServerState::compute(call.app.meter(), turn, |_| Listing::<L>::of(&call));
-        call.app.asker().note_waited(&meter);
+        call.app.requester().note_waited(&meter);
         listing?
     } else {
         Listing::<L>::of(&call)?

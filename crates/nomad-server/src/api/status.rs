@@ -60,7 +60,7 @@ pub(crate) fn status(call: &NomadRequest) -> Reply {
         failure: failure.map(|failure| failure.to_string()),
         host_volumes_restoring: restoring,
         host_volumes_restoring_ids: restoring_ids,
-        log_lines_dropped: logging::dropped(),
+        log_lines_dropped: logging::dropped_lines(),
         parked: store.parked(),
         connections: counted.connections(),
         rows: metrics::rows(&view).into_iter().collect(),

@@ -80,10 +80,10 @@ struct Rows<L: List> {
 impl<L: List> Rows<L> {
     /// The next part of the array.
     async fn chunk(&mut self, rest: Rest<L::Key>) -> Result<Vec<u8>, ApiError> {
-        let turn = self.app.turn_of_part().await?;
+        let turn = self.app.turn_for_part().await?;
         // A client that reads slowly may outlast its token; the list breaks off then.
         self.app.still_admits()?;
-        let mut meter = self.app.meter_of_part();
+        let mut meter = self.app.meter_for_part();
         if self.listing.leaves_out() {
             return ServerState::compute(meter, turn, |meter| self.write(rest, meter)).0;
         }

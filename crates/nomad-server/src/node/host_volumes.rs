@@ -36,7 +36,7 @@ use crate::node::intents::{Intent, Intents, Work};
 use crate::node::mkdir::{MKDIR, Mkdir};
 use settle::Unsettled;
 use statehold_server_core::clock::now;
-use statehold_server_core::keyed_mutex::Locks;
+use statehold_server_core::keyed_mutex::KeyedMutex;
 use statehold_server_core::start_work::StartWork;
 use statehold_server_core::write_queue::{WriteFault, WriteQueue, Writer};
 
@@ -69,7 +69,7 @@ struct Shared {
     places: Places,
     intents: Intents<Intent>,
     runtime: Handle,
-    turns: Locks<Uuid>,
+    turns: KeyedMutex<Uuid>,
     /// A permit for each piece of work that may be under way at the same time.
     works: Arc<Semaphore>,
     /// The volumes that the start of the server has not looked at yet.
@@ -158,7 +158,7 @@ impl HostVolumeKeeper {
         runtime: Handle,
     ) -> io::Result<Self> {
         let intents = Intents::open(places.intents.clone())?;
-        let (turns, works) = (Locks::default(), Arc::new(Semaphore::new(WORKS_MAX)));
+        let (turns, works) = (KeyedMutex::default(), Arc::new(Semaphore::new(WORKS_MAX)));
         let (restoring, starting) = (Mutex::default(), Mutex::default());
         let (fingerprinted, stopped) = (watch::Sender::new(false), watch::Sender::new(false));
         Ok(Self(Arc::new(Shared {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use statehold_nomad::VolumeKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use statehold_server_core::keyed_mutex::{Held, Locks, WAIT_MAX};
+use statehold_server_core::keyed_mutex::{KeyedGuard, KeyedMutex, WAIT_MAX};
 
 /// Requests that one provider works on at the same time; others wait. Each holds a thread for as long
 /// as the provider takes: one that hangs MUST NOT take all threads.
@@ -27,7 +27,7 @@ pub(crate) enum Subject {
 /// Hands out the turns. Cheap to clone: clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Turns {
-    subjects: Locks<Subject>,
+    subjects: KeyedMutex<Subject>,
     /// For each provider the permits to ask it.
     asked: Arc<BTreeMap<Box<str>, Arc<Semaphore>>>,
 }
@@ -36,7 +36,7 @@ impl Turns {
     /// Turns with the providers of these plugins.
     pub(crate) fn new<'p>(plugins: impl Iterator<Item = &'p str>) -> Self {
         let permits = |plugin: &str| (plugin.into(), Arc::new(Semaphore::new(ASKED_MAX)));
-        Self { subjects: Locks::default(), asked: Arc::new(plugins.map(permits).collect()) }
+        Self { subjects: KeyedMutex::default(), asked: Arc::new(plugins.map(permits).collect()) }
     }
 
     /// Waits until no other request works with any of `subjects` and each provider of `plugins` has a
@@ -68,7 +68,7 @@ impl Turns {
 /// The turns of one request, given up when dropped.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    _held: Vec<Held<Subject>>,
+    _held: Vec<KeyedGuard<Subject>>,
     _permits: Vec<OwnedSemaphorePermit>,
 }
 

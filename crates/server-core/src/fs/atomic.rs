@@ -1,10 +1,10 @@
-//! Files and directories that appear whole under their final name, and outlive a loss of power.
+//! Atomic, durable replacement and removal of files and directories.
 //!
-//! The argument is the same everywhere. The content is written under another name on the same file system and synced;
-//! `rename` puts it under the final name in one step; syncing the directory makes the name durable. A crash before the
-//! rename leaves the old state and an unfinished file, a crash after it the new state, and no crash leaves a part under
-//! the final name. Deletion runs the other way: the object is renamed out of the way, the directory is synced, and only
-//! then does its content go.
+//! The crash-safety argument, once for every caller: the content is written under another name on the same file system
+//! and synced; `rename` publishes it under the final name in one step; syncing the directory makes the name durable. A
+//! crash before the rename leaves the old state and an unfinished file, a crash after it the new state, and no crash
+//! leaves a part under the final name. Deletion runs in reverse: the object is renamed to a trash name, the directory is
+//! synced, and only then is its content deleted.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
@@ -15,22 +15,22 @@ use crate::fs::private;
 /// The extension of a file that [`replace`] has not published yet.
 pub const UNFINISHED: &str = "next";
 
-/// Writes a file with mode 0600, durable on return. A crash leaves the old file or the new one under the
-/// name, never a part.
+/// Replaces a file with one of mode 0600, durable on return. A crash leaves the old file or the new one under
+/// the name, never a part.
 ///
 /// # Errors
-/// The file can't be written: the old one stays, and no part of the new one.
+/// The file can't be written. The old one stays, and no part of the new one.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let next = path.with_extension(UNFINISHED);
     let published = write_anew(&next, bytes).and_then(|()| fs::rename(&next, path));
-    // On a full disk the part would hold room that other writes need. One that can't be removed goes at the next
-    // write of the same name.
+    // On a full disk the part would take space that other writes need. The next write of the same name replaces a
+    // part that can't be removed now.
     published.inspect_err(|_| drop(fs::remove_file(&next)))?;
     sync_parent(path)
 }
 
-/// Writes a file with mode 0600 under a name that is not final, and syncs its content. An unfinished file of the name
-/// is removed first.
+/// Writes and syncs a file of mode 0600 under a name that is not final. An unfinished file of that name is removed
+/// first.
 pub fn write_anew(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = private::create_anew(path)?;
     file.write_all(bytes)?;
@@ -43,8 +43,8 @@ pub fn publish(finished: &Path, path: &Path) -> io::Result<()> {
     sync_parent(path)
 }
 
-/// Deletes a file or directory, and returns once it is gone for good. `trash` is a free name on the same file system,
-/// which the next start empties if a crash comes before the content is deleted. An absent object counts as deleted.
+/// Deletes a file or directory, durable on return. `trash` MUST be a free name on the same file system, which the next
+/// start empties after a crash before the content was deleted. An absent object counts as deleted.
 pub fn remove(path: &Path, trash: &Path) -> io::Result<()> {
     match fs::rename(path, trash) {
         // An earlier attempt may have ended between the rename and the deletion.
@@ -52,7 +52,7 @@ pub fn remove(path: &Path, trash: &Path) -> io::Result<()> {
         renamed => renamed?,
     }
     match sync_parent(path) {
-        // Without its directory the object can't be there either.
+        // Without its directory the object can't exist either.
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         synced => synced?,
     }
@@ -111,10 +111,10 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_file_is_whole_and_private() {
+    fn a_replaced_file_is_complete_and_private() {
         let dir = tempfile::tempdir().unwrap();
         let (path, left) = (dir.path().join("file"), dir.path().join("file.next"));
-        fs::write(&left, "half of what a crash interrupted").unwrap();
+        fs::write(&left, "half of a write that a crash interrupted").unwrap();
         fs::write(&path, "old").unwrap();
         replace(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn a_failed_replacement_leaves_the_old_state_alone() {
         let dir = tempfile::tempdir().unwrap();
-        // A file can't take the name of a directory: the last step fails.
+        // A file can't replace a directory: the rename fails.
         let path = dir.path().join("taken");
         fs::create_dir_all(path.join("full")).unwrap();
         replace(&path, b"new").unwrap_err();

@@ -1,4 +1,4 @@
-//! Files: private ones, ones that appear whole, regular ones, and sparse copies.
+//! File primitives: private modes, atomic replacement, regular files only, sparse copies.
 
 pub mod atomic;
 pub mod private;

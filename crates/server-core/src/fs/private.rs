@@ -1,9 +1,9 @@
-//! Files and directories that only the owner of the process may use.
+//! Files and directories that only the process's user may open.
 //!
-//! Everything that the server and the commands create goes through here: rows, backups, dumps and volumes
-//! hold secrets, and under a umask of 022 every local user could read them. The mode is set at creation,
-//! because a later `chmod` leaves a moment in which another process opens the file. What exists keeps its
-//! mode: an operator may have shared it on purpose.
+//! The server and the commands MUST create every file here: rows, backups, dumps and volumes hold secrets,
+//! and under a umask of 022 every local user could read them. The mode is set at creation, because a later
+//! `chmod` leaves a moment in which another process can open the file. An existing file keeps its mode: an
+//! operator may have shared it on purpose.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -16,20 +16,20 @@ pub(crate) const DIR_MODE: u32 = 0o700;
 /// The mode of a new file.
 pub(crate) const FILE_MODE: u32 = 0o600;
 
-/// The permission bits of the group and of all others.
+/// The permission bits of the group and of other users.
 const OTHERS: u32 = 0o077;
 
-/// Creates a directory with mode 0700; the one above it must exist.
+/// Creates a directory with mode 0700; its parent MUST exist.
 pub fn create_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(DIR_MODE).create(path)
 }
 
-/// Creates a directory and the missing ones above it with mode 0700. One that exists stays as it is.
+/// Creates a directory and its missing parents with mode 0700. An existing one keeps its mode.
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(DIR_MODE).create(path)
 }
 
-/// Creates a file with mode 0600 and opens it to write. Fails if the name is taken.
+/// Creates a file with mode 0600 and opens it for writing. Fails if the name exists.
 pub fn create_new(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
 }
@@ -38,7 +38,7 @@ pub fn create_new(path: &Path) -> io::Result<File> {
 pub fn create_anew(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        // Truncating it instead would keep its mode.
+        // Truncating it instead would keep the mode of the old file.
         _ => create_new(path),
     }
 }
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn new_files_and_directories_are_their_owners_alone() {
+    fn new_files_and_directories_are_private() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("a/b");
         create_dir_all(&dir).unwrap();

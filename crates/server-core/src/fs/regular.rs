@@ -1,9 +1,8 @@
-//! Opening files that must be regular.
+//! Opens regular files, and rejects any other kind.
 //!
-//! Anything may lie in a directory under the name of a file: opening a FIFO waits for its other end, and
-//! a device may never end. Workers that opened one would wait for ever, so every file of a directory that
-//! the server keeps is opened here. A path that an operator names on the command line is not: a FIFO is
-//! of use there.
+//! A FIFO in place of a file blocks its opener until the other end is open, and a device may never end. A
+//! worker that opened one would wait for ever, so the files of the server's own directories MUST be opened
+//! here. A path from the command line need not be: an operator may pass a FIFO on purpose.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
@@ -12,15 +11,15 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Opens a file to read it.
+/// Opens a file for reading.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidInput`] for what is no regular file, and the errors of opening.
+/// [`ErrorKind::InvalidInput`] if the path is not a regular file, and the errors of opening.
 pub fn open(path: &Path) -> io::Result<File> {
     open_with(OpenOptions::new().read(true), path)
 }
 
-/// Opens a file to write to it, and keeps what is in it.
+/// Opens a file for writing, without truncating it.
 ///
 /// # Errors
 /// Like [`open`].
@@ -28,7 +27,7 @@ pub fn open_to_write(path: &Path) -> io::Result<File> {
     open_with(OpenOptions::new().write(true), path)
 }
 
-/// Reads a file.
+/// Returns the content of a file.
 ///
 /// # Errors
 /// Like [`open`], and the errors of reading.
@@ -38,19 +37,19 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a file of UTF-8.
+/// Returns the content of a UTF-8 file.
 ///
 /// # Errors
-/// Like [`read`], and [`ErrorKind::InvalidData`] for other bytes.
+/// Like [`read`], and [`ErrorKind::InvalidData`] if the content is not UTF-8.
 pub fn read_to_string(path: &Path) -> io::Result<String> {
     String::from_utf8(read(path)?).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
 }
 
 fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    // Without the flag the open of a FIFO waits for its other end. Regular files ignore it.
+    // Without the flag, opening a FIFO blocks until its other end is open. Regular files ignore it.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
     let file = options.custom_flags(flags).open(path)?;
-    // The type of the open file: the name may lead to another one by now.
+    // Checked on the open file, because the name may lead to another file by now.
     if file.metadata()?.is_file() {
         return Ok(file);
     }
@@ -65,15 +64,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fifo_is_refused_at_once() {
+    fn a_fifo_is_rejected_without_blocking() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("fifo");
         fifo(&path);
         assert_eq!(open(&path).unwrap_err().kind(), ErrorKind::InvalidInput);
         assert_eq!(read(&path).unwrap_err().kind(), ErrorKind::InvalidInput);
-        // Without a reader the system itself refuses the writer.
+        // Without a reader the system rejects the writer.
         assert!(open_to_write(&path).is_err());
-        // With one the FIFO opens, and its type is what refuses it.
+        // With a reader the FIFO opens, and the type check rejects it.
         let options = OpenOptions::new().read(true).write(true).open(&path).unwrap();
         assert_eq!(open_to_write(&path).unwrap_err().kind(), ErrorKind::InvalidInput);
         drop(options);

@@ -1,10 +1,10 @@
-//! Files with holes: made at any length, copied without filling the holes.
+//! Sparse files: created at any length, and copied without filling the holes.
 //!
-//! A copy shares its blocks with the original where the file system can (`FICLONE`), else only the
-//! parts that hold data are copied (`SEEK_DATA`).
+//! A copy shares its blocks with the original where the file system can (`FICLONE`); otherwise only the
+//! extents that hold data are copied (`SEEK_DATA`).
 //!
-//! A crash can leave a file that is not whole. The caller therefore MUST pass a name that is not final, such
-//! as one in a directory that is renamed, or emptied at the next start.
+//! A crash can leave an incomplete file. The caller therefore MUST pass a name that is not final, such as one
+//! in a directory that is renamed later, or emptied at the next start.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -17,17 +17,17 @@ use rustix::io::Errno;
 use crate::fs::private;
 use crate::fs::regular;
 
-/// Bytes that are copied at a time.
+/// The buffer of a copy, in bytes.
 const CHUNK: usize = 256 << 10;
 
-/// Creates a file of a length, all of it a hole. Fails if the name is taken; leaves nothing after a failure.
+/// Creates a file of `len` bytes that is one hole. Fails if the name exists; leaves no file after a failure.
 pub fn create(path: &Path, len: u64) -> io::Result<()> {
     let file = private::create_new(path)?;
     let filled = file.set_len(len).and_then(|()| file.sync_all());
     filled.inspect_err(|_| drop(fs::remove_file(path)))
 }
 
-/// Makes a file longer. One that is long enough already stays.
+/// Extends a file to `len` bytes. Never shortens it, so that a retry is harmless.
 pub fn extend(path: &Path, len: u64) -> io::Result<()> {
     let file = regular::open_to_write(path)?;
     if file.metadata()?.len() < len {
@@ -37,12 +37,13 @@ pub fn extend(path: &Path, len: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies a file into a new one of `len` bytes, which is at least the length of the original. Fails if the
-/// name is taken; leaves nothing after a failure.
+/// Copies a file into a new one of `len` bytes, which MUST be at least the length of the original. Fails if
+/// the name exists; leaves no file after a failure.
 pub fn copy(from: &Path, to: &Path, len: u64) -> io::Result<()> {
     let mut from = regular::open(from)?;
     let mut file = private::create_new(to)?;
     let mut fill = || {
+        // Fails on file systems without shared blocks, and across file systems.
         if rustix::fs::ioctl_ficlone(&file, &from).is_err() {
             copy_data(&mut from, &mut file)?;
         }
@@ -52,10 +53,11 @@ pub fn copy(from: &Path, to: &Path, len: u64) -> io::Result<()> {
     fill().inspect_err(|_| drop(fs::remove_file(to)))
 }
 
-/// The first part from `at` on that holds data; none when there is nothing but a hole up to the end.
+/// Returns the first extent with data at or after `at`, or `None` if the rest of the file is a hole.
 pub fn data(file: &File, at: u64) -> io::Result<Option<Range<u64>>> {
     let begin = match rustix::fs::seek(file, Part::Data(at)) {
         Ok(begin) => begin,
+        // lseek(2): no data at or after the offset.
         Err(Errno::NXIO) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
@@ -63,7 +65,7 @@ pub fn data(file: &File, at: u64) -> io::Result<Option<Range<u64>>> {
     Ok(Some(begin..end))
 }
 
-/// Copies those parts that hold data to the same places.
+/// Copies the extents with data to the same offsets.
 fn copy_data(from: &mut File, to: &mut File) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     let mut at = 0;
@@ -91,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// 8 MiB with 4 bytes in the middle and the end a hole.
+    /// Creates a sparse file of 8 MiB with 4 bytes of data in the middle.
     fn original(dir: &Path) -> std::path::PathBuf {
         let path = dir.join("original");
         create(&path, 8 << 20).unwrap();
@@ -100,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_has_the_data_and_the_holes() {
+    fn a_copy_keeps_the_data_and_the_holes() {
         let dir = tempfile::tempdir().unwrap();
         let from = original(dir.path());
         let to = dir.path().join("copy");
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_of_data_alone_is_the_same() {
+    fn a_copy_by_extents_equals_the_original() {
         let dir = tempfile::tempdir().unwrap();
         let from = original(dir.path());
         let to = dir.path().join("copy");
@@ -124,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_overwritten_and_nothing_shrinks() {
+    fn no_file_is_overwritten_or_shortened() {
         let dir = tempfile::tempdir().unwrap();
         let path = original(dir.path());
         assert_eq!(create(&path, 1).unwrap_err().kind(), io::ErrorKind::AlreadyExists);

@@ -11,7 +11,7 @@ fn caller(last: u8) -> CallerKey {
 type Waiting = oneshot::Receiver<Turn>;
 
 fn ask(turns: &Turns, last: u8, urgency: Urgency) -> Waiting {
-    turns.enqueue(caller(last), urgency, Place::Back)
+    turns.enqueue(caller(last), urgency, QueueEnd::Back)
 }
 
 fn has(waiting: &mut Waiting) -> Option<Turn> {
@@ -100,7 +100,7 @@ fn a_request_that_is_dropped_leaves_its_place_and_its_turn() {
 #[test]
 fn a_caller_has_fewer_turns_beside_another_one() {
     let present = PresentCallers::default();
-    let turns = Turns::beside(3, 2, 1, 3, present.clone());
+    let turns = Turns::with_shared_max(3, 2, 1, 3, present.clone());
     let asked = Instant::now();
     let mut greedy: Vec<_> = (0..8).map(|_| ask(&turns, 1, Urgency::Now)).collect();
     let mut held: Vec<_> = greedy.iter_mut().filter_map(has).collect();
@@ -108,10 +108,10 @@ fn a_caller_has_fewer_turns_beside_another_one() {
     let other = has(&mut ask(&turns, 2, Urgency::Now));
     assert!(other.is_some());
     // The next turn of the first caller comes once it has none.
-    assert!(turns.is_wanted(caller(1), Urgency::Now), "it has one too many");
+    assert!(turns.should_hand_on(caller(1), Urgency::Now), "it has one too many");
     drop(held.pop());
     assert!(greedy.iter_mut().find_map(has).is_none());
-    assert!(!turns.is_wanted(caller(1), Urgency::Now));
+    assert!(!turns.should_hand_on(caller(1), Urgency::Now));
     drop(held.pop());
     held.extend(greedy.iter_mut().filter_map(has));
     assert_eq!(held.len(), 1);
@@ -121,7 +121,7 @@ fn a_caller_has_fewer_turns_beside_another_one() {
     assert!(greedy.iter_mut().find_map(has).is_none());
     // A caller that asked long ago is not.
     present.note(caller(2), asked.checked_sub(PRESENT).unwrap());
-    assert!(!turns.is_wanted(caller(1), Urgency::Now));
+    assert!(!turns.should_hand_on(caller(1), Urgency::Now));
     held.extend(greedy.iter_mut().filter_map(has));
     assert_eq!(held.len(), 2);
 }

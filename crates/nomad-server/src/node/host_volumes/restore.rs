@@ -107,7 +107,7 @@ impl HostVolumeKeeper {
         if shared.unrecorded.swap(false, Ordering::Relaxed) && !shared.is_stopped() {
             let keeper = self.clone();
             let step = move || keeper.restore().map_err(|error| error.to_string());
-            shared.start_work.later(shared.writes.store(), "restore host volumes", step);
+            shared.start_work.defer(shared.writes.store(), "restore host volumes", step);
         }
     }
 
@@ -129,7 +129,7 @@ impl HostVolumeKeeper {
             biased;
             // The sender lives as long as `self`.
             _ = fingerprinted.wait_for(|done| *done) => Ok(()),
-            failure = recovery::failed(self.0.writes.store()) => {
+            failure = recovery::wait_for_failure(self.0.writes.store()) => {
                 Err(KeepError::Store(failure.to_string()))
             }
         }
