@@ -1,10 +1,10 @@
 //! Atomic, durable replacement and removal of files and directories.
 //!
-//! The crash-safety argument, once for every caller: the content is written under another name on the same file system
-//! and synced; `rename` publishes it under the final name in one step; syncing the directory makes the name durable. A
-//! crash before the rename leaves the old state and an unfinished file, a crash after it the new state, and no crash
-//! leaves a part under the final name. Deletion runs in reverse: the object is renamed to a trash name, the directory is
-//! synced, and only then is its content deleted.
+//! The crash-safety argument, once for every caller: the content is written under another name on the same file
+//! system and synced; `rename` publishes it under the final name in one step; syncing the directory makes the name
+//! durable. A crash before the rename leaves the old state and an unfinished file, a crash after it the new state, and
+//! no crash leaves a part under the final name. Deletion runs in reverse: the object is renamed to a trash name, the
+//! directory is synced, and only then is its content deleted.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
