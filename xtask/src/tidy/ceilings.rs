@@ -41,12 +41,10 @@ pub(crate) const TARGET: Ceilings = Ceilings {
 // The figures leave room for a few words, because a sentence that goes raises the rates of those that stay.
 #[rustfmt::skip]
 const TODAY: &[(&str, Ceilings)] = &[
-    ("cinder-server", row([18.0, 4.1, 2.6, 0.0, 3.5, 1.0], 1, 0)),
+    ("cinder-server", row([17.1, 3.9, 2.5, 0.0, 4.0, 1.2], 1, 0)),
     ("cli", row([12.8, 2.4, 1.9, 0.0, 2.3, 1.5], 4, 53)),
-    ("nomad", row([13.4, 3.4, 2.4, 0.0, 2.8, 0.4], 1, 12)),
-    ("nomad-server", row([12.9, 3.4, 2.9, 0.24, 3.6, 1.1], 1, 3)),
-    ("server-core", row([3.7, 1.3, 1.1, 0.0, 4.0, 1.5], 0, 1)),
-    ("store", row([8.2, 1.4, 2.0, 0.0, 3.4, 1.4], 3, 43)),
+    ("nomad-server", row([11.9, 3.0, 2.9, 0.24, 4.0, 1.1], 1, 3)),
+    ("server-core", row([3.5, 1.3, 1.0, 0.0, 4.0, 1.5], 0, 1)),
 ];
 
 /// Creates a line of [`TODAY`].
