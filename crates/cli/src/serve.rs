@@ -141,7 +141,7 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
     let schema = with_tables(schema(), &args.tables).map_err(ServeError::Tables)?;
     let store = Store::open_with(&args.data_dir, &schema, &options).map_err(ServeError::Open)?;
     let store = Arc::new(store);
-    private::warn_if_shared(&args.data_dir);
+    private::warn_if_shared(&args.data_dir, "data directory");
     let work = StartWork::default();
     prepare(&store, &work)?;
     let runtime =

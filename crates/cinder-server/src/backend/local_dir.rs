@@ -34,6 +34,7 @@ impl LocalDir {
     /// Opens a directory; makes it when it is absent. One that another server has is refused.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
         let (dir, open) = open(dir, is_own)?;
+        private::warn_if_shared(&dir, "directory of the back end");
         Ok(Self { dir, open })
     }
 
@@ -77,6 +78,8 @@ impl LocalDir {
         if fs::metadata(&from)?.len() > most {
             return Err(io::Error::other("it is larger than its volume"));
         }
+        // Before it has the name under which hosts find it: until now its mode was the choice of its maker.
+        private::adopt(&regular::open(&from)?)?;
         fs::rename(&from, to)?;
         self.sync()
     }

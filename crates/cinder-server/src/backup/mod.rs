@@ -45,6 +45,7 @@ impl BackupRepository {
     /// Opens a directory; makes it when it is absent. One that another server has is refused.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
         let (dir, open) = open(dir, |name| Uuid::parse_str(name).is_ok())?;
+        private::warn_if_shared(&dir, "directory of the backups");
         Ok(Self { dir, _open: open })
     }
 

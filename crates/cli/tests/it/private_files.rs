@@ -39,6 +39,26 @@ fn statehold(args: &[&str], input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
+/// Has the back end `a` adopt two files that others may read, as a volume and its snapshot.
+fn adopt(cloud: &Cloud, dir: &Path) {
+    for name in ["found", "found-snapshot"] {
+        let path = dir.join("a").join(name);
+        fs::File::create(&path).unwrap().set_len(1 << 20).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let pools = cloud.get("/scheduler-stats/get_pools");
+    let hosts =
+        pools["pools"].as_array().unwrap().iter().map(|pool| pool["name"].as_str().unwrap());
+    let host = hosts.into_iter().find(|host| host.contains("@a#")).unwrap();
+    let reference = |name: &str| json!({ "source-name": name });
+    let body = json!({"volume": {"host": host, "ref": reference("found")}});
+    let volume = cloud.create("/manageable_volumes", &body);
+    cloud.wait(&format!("/volumes/{volume}"), "available");
+    let body = json!({"snapshot": {"volume_id": volume, "ref": reference("found-snapshot")}});
+    let snapshot = cloud.create("/manageable_snapshots", &body);
+    cloud.wait(&format!("/snapshots/{snapshot}"), "available");
+}
+
 /// A session that has every part create files: both APIs, and two starts.
 fn session(dir: &Path) {
     let mut cloud = Cloud::start_with(dir, &["--csi-dir-plugin", "disks"]);
@@ -53,6 +73,7 @@ fn session(dir: &Path) {
     cloud.wait(&format!("/volumes/{copy}"), "available");
     let backup = cloud.create("/backups", &json!({"backup": {"volume_id": volume}}));
     cloud.wait(&format!("/backups/{backup}"), "available");
+    adopt(&cloud, dir);
 
     let send = |method: &str, path: &str, body: &Value| {
         let url = format!("{}{path}", cloud.nomad());
@@ -91,4 +112,27 @@ fn every_file_and_directory_is_its_owners_alone() {
     }
     assert!(found.is_empty(), "others may use {found:#?}");
     assert!(seen > 40, "the session created {seen} files and directories");
+}
+
+#[test]
+fn directories_that_others_may_enter_are_logged() {
+    let root = tempfile::tempdir().unwrap();
+    for (name, mode) in [("data", 0o755), ("a", 0o755), ("b", 0o700), ("backups", 0o710)] {
+        let dir = root.path().join(name);
+        fs::create_dir(&dir).unwrap();
+        fs::set_permissions(&dir, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let (log, backups) = (root.path().join("log"), root.path().join("backups"));
+    drop(Cloud::start_logged(root.path(), &["--backup-dir", backups.to_str().unwrap()], &log));
+    let log = fs::read_to_string(&log).unwrap();
+    let warned = |name: &str, purpose: &str| {
+        let dir = root.path().join(name).display().to_string();
+        log.lines().any(|line| {
+            line.contains(&dir) && line.contains(&format!("may enter the {purpose}, which holds"))
+        })
+    };
+    assert!(warned("data", "data directory"), "{log}");
+    assert!(warned("a", "directory of the back end"), "{log}");
+    assert!(warned("backups", "directory of the backups"), "{log}");
+    assert!(!warned("b", "directory of the back end"), "{log}");
 }

@@ -44,15 +44,25 @@ pub fn create_anew(path: &Path) -> io::Result<File> {
 }
 
 /// Logs a warning if other users may enter a directory that holds secrets: an earlier version created it
-/// under the process's umask, or an operator did.
-pub fn warn_if_shared(dir: &Path) {
+/// under the process's umask, or an operator did. `purpose` names the directory in the warning.
+pub fn warn_if_shared(dir: &Path, purpose: &str) {
     let mode = fs::metadata(dir).map_or(0, |about| about.permissions().mode());
     if mode & OTHERS != 0 {
         tracing::warn!(
             dir = %dir.display(), mode = format_args!("{:o}", mode & 0o7777),
-            "other users may enter the data directory, which holds secrets; run chmod -R go= on it"
+            "other users may enter the {purpose}, which holds secrets; run chmod -R go= on it"
         );
     }
+}
+
+/// Gives an open file that the server adopts the mode 0600, durable on return.
+///
+/// # Errors
+/// The process is neither the file's owner nor root.
+pub fn adopt(file: &File) -> io::Result<()> {
+    file.set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
+    // A crash must not undo it once the file has its new name.
+    file.sync_all()
 }
 
 #[cfg(test)]
