@@ -389,8 +389,9 @@ pub(crate) struct ReachArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<PublicUrl>,
 
-    /// Trust X-Forwarded-Host, X-Forwarded-Proto and X-Forwarded-For. Clients MUST reach the server
-    /// through a proxy alone that sets them, because they could claim any address otherwise.
+    /// Trust X-Forwarded-Host, -Proto, -Prefix and -For, and where one is absent the host, proto and for
+    /// of Forwarded. Clients MUST reach the server through a proxy alone that sets or removes each of
+    /// them, because they could claim any address otherwise.
     #[arg(long)]
     pub(crate) trust_proxy_headers: bool,
 

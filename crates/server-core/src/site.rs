@@ -25,7 +25,11 @@ use crate::rejection::Rejection;
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Maximum number of bytes of a path that a proxy puts before links.
+const PREFIX_MAX: usize = 1024;
 
 /// The names that an API is known by; by default no name is refused.
 #[derive(Clone, Debug, Default)]
@@ -149,8 +153,8 @@ impl Site {
             return true;
         };
         let same = |other: &Authority| is_same(&authority, other, &scheme);
-        let forwarded = self.forwarded(headers, FORWARDED_HOST);
-        let forwarded = forwarded.and_then(host_and_port);
+        let forwarded = self.proxy_host(headers);
+        let forwarded = forwarded.as_deref().and_then(host_and_port);
         !(host.is_some_and(same)
             || forwarded.is_some_and(|host| same(&host))
             || self.links.public_url.as_ref().is_some_and(|url| same(&url.authority)))
@@ -161,16 +165,24 @@ impl Site {
         if let Some(url) = &self.links.public_url {
             return url.url.to_string();
         }
-        let scheme = match self.forwarded(headers, FORWARDED_PROTO) {
+        let proto = self.forwarded(headers, FORWARDED_PROTO).map(str::to_owned);
+        let scheme = match proto.or_else(|| self.parameter(headers, "proto", End::Client)) {
             Some(proto) if proto.eq_ignore_ascii_case("https") => "https",
             _ => "http",
         };
         let own = headers.get(header::HOST).and_then(|value| value.to_str().ok());
-        let host = self.forwarded(headers, FORWARDED_HOST).or(own);
+        let host = self.proxy_host(headers).or_else(|| own.map(str::to_owned));
+        let prefix = self.forwarded(headers, FORWARDED_PREFIX).and_then(prefix_of).unwrap_or("");
         match host.filter(|host| host_and_port(host).is_some()) {
-            Some(host) => format!("{scheme}://{host}"),
-            None => format!("{scheme}://{address}"),
+            Some(host) => format!("{scheme}://{host}{prefix}"),
+            None => format!("{scheme}://{address}{prefix}"),
         }
+    }
+
+    /// The host by which the client reaches the proxy.
+    fn proxy_host(&self, headers: &HeaderMap) -> Option<String> {
+        let host = self.forwarded(headers, FORWARDED_HOST).map(str::to_owned);
+        host.or_else(|| self.parameter(headers, "host", End::Client))
     }
 
     /// The address of the client: the connection's, or the one that the proxy connected for.
@@ -182,7 +194,33 @@ impl Site {
             .then(|| headers.get_all(FORWARDED_FOR).iter().next_back());
         let last = last.flatten().and_then(|value| value.to_str().ok());
         let last = last.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
-        last.unwrap_or(connection)
+        let node = || node_address(&self.parameter(headers, "for", End::Proxy)?);
+        last.or_else(node).unwrap_or(connection)
+    }
+
+    /// A parameter of `Forwarded`, if proxies are trusted (RFC 7239, section 4): of the element that was
+    /// added at an end of the chain of proxies.
+    ///
+    /// `X-Forwarded-*` counts before it: most proxies set those alone, and pass on a `Forwarded` that the
+    /// client made up.
+    fn parameter(&self, headers: &HeaderMap, name: &str, end: End) -> Option<String> {
+        if !self.links.trust_proxy_headers {
+            return None;
+        }
+        let mut values = headers.get_all(header::FORWARDED).iter();
+        let element = match end {
+            End::Client => unquoted_parts(values.next()?.to_str().ok()?, ',').next()?,
+            End::Proxy => unquoted_parts(values.next_back()?.to_str().ok()?, ',').last()?,
+        };
+        let pair = unquoted_parts(element, ';').find_map(|pair| {
+            let (key, value) = pair.split_once('=')?;
+            key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+        })?;
+        let text = match pair.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            Some(quoted) => quoted.replace('\\', ""),
+            None => pair.to_owned(),
+        };
+        (!text.is_empty()).then_some(text)
     }
 
     /// A header of a proxy, if proxies are trusted: its first element, which is the client's side.
@@ -191,6 +229,49 @@ impl Site {
         let first = value.to_str().ok()?.split(',').next()?.trim();
         (!first.is_empty()).then_some(first)
     }
+}
+
+/// An end of the chain of proxies.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// The proxy that the client reaches.
+    Client,
+    /// The proxy that connects to the server.
+    Proxy,
+}
+
+/// Splits a header at a separator that is not within a quoted string.
+fn unquoted_parts(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |c: char| {
+        let literal = std::mem::take(&mut escaped);
+        match c {
+            '\\' if quoted && !literal => escaped = true,
+            '"' if !literal => quoted = !quoted,
+            _ => {}
+        }
+        c == separator && !quoted
+    })
+}
+
+/// Reads the address of a node in `Forwarded`: `192.0.2.1`, `192.0.2.1:80`, `[2001:db8::1]` or with a port.
+/// A name that hides an address is none.
+fn node_address(node: &str) -> Option<IpAddr> {
+    if let Some(rest) = node.strip_prefix('[') {
+        return rest.split_once(']')?.0.parse().map(IpAddr::V6).ok();
+    }
+    node.split(':').next()?.parse().ok()
+}
+
+/// Reads the path that a proxy puts before links, without the slash at its end; `None` for text that is no path,
+/// because links with it would lead to other hosts.
+fn prefix_of(text: &str) -> Option<&str> {
+    let path = text.trim_end_matches('/');
+    let is_path = path.starts_with('/')
+        && !path.contains("//")
+        && path.len() <= PREFIX_MAX
+        && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~%".contains(&byte));
+    is_path.then_some(path)
 }
 
 /// The host that a request names; `None` for one of HTTP/1.0 without any.
@@ -446,6 +527,54 @@ mod tests {
         {
             assert!(bad.parse::<PublicUrl>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn forwarded_header_and_prefix_of_a_trusted_proxy_count() {
+        let address = "127.0.0.1:8776".parse().unwrap();
+        let connection = IpAddr::from([127, 0, 0, 1]);
+        let links = Links { trust_proxy_headers: true, public_url: None };
+        let trusting = site("127.0.0.1:8776", &[], links);
+        let plain = site("127.0.0.1:8776", &[], Links::default());
+        let headers = |pairs: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [("host", "inner:1")].iter().chain(pairs) {
+                headers.append(HeaderName::from_static(name), value.parse().unwrap());
+            }
+            headers
+        };
+        let quoted = r#"For="[2001:db8::1]:47";Proto=https;HOST="a.example:8443", for=10.0.0.9"#;
+        let both = headers(&[("forwarded", quoted), ("x-forwarded-prefix", "/volume/")]);
+        assert_eq!(trusting.base(&both, address), "https://a.example:8443/volume");
+        assert_eq!(trusting.client(&both, connection), IpAddr::from([10, 0, 0, 9]));
+        assert_eq!(plain.base(&both, address), "http://inner:1");
+        assert_eq!(plain.client(&both, connection), connection);
+        let six = headers(&[("forwarded", "for=1.2.3.4"), ("forwarded", r#"for="[::5]:1""#)]);
+        assert_eq!(trusting.client(&six, connection), "::5".parse::<IpAddr>().unwrap());
+        // Most proxies set these, and pass on a `Forwarded` of the client's.
+        let mixed = headers(&[
+            ("forwarded", "for=6.6.6.6;host=evil.example;proto=http"),
+            ("x-forwarded-for", "10.0.0.9"),
+            ("x-forwarded-host", "a.example"),
+            ("x-forwarded-proto", "https"),
+        ]);
+        assert_eq!(trusting.base(&mixed, address), "https://a.example");
+        assert_eq!(trusting.client(&mixed, connection), IpAddr::from([10, 0, 0, 9]));
+        for odd in ["//evil.example", "volume", "/a?b", "/a b", "/", "https://x", "/a//b"] {
+            let odd = headers(&[("x-forwarded-prefix", odd)]);
+            assert_eq!(trusting.base(&odd, address), "http://inner:1");
+        }
+        for odd in [r#"host="a,b";proto=https"#, "host=", "host", ";;,", r#"for="_hidden""#, "\""] {
+            let odd = headers(&[("forwarded", odd)]);
+            assert!(trusting.base(&odd, address).ends_with("://inner:1"));
+            assert_eq!(trusting.client(&odd, connection), connection);
+        }
+        let page = [
+            ("Host", "localhost:8776"),
+            ("Origin", "https://a.example"),
+            ("Forwarded", "host=a.example;proto=https"),
+        ];
+        assert_eq!((check(&trusting, "POST", &page), check(&plain, "POST", &page)), (200, 403));
     }
 
     #[test]
