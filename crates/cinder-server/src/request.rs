@@ -8,14 +8,14 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use statehold_cinder::{
     BackupRefusal, Context, Error, ErrorBody, GroupRefusal, Missing, OverQuota, SchemaError,
-    SnapshotRefusal, VersionError, Viewer, VolumeRefusal,
+    SnapshotRefusal, VersionError, Viewer, VolumeRefusal, parse_flag,
 };
 use uuid::Uuid;
 
 use crate::state::CinderState;
 use statehold_server_core::meter::Meter;
 use statehold_server_core::rejection::{ByCaller, Rejection};
-use statehold_store::WriteError;
+use statehold_store::{Entry, ReadView, Table, WriteError};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-compute-request-id");
 
@@ -74,12 +74,21 @@ impl<'c> CinderRequest<'c> {
 
     /// A parameter that is true or false, and false when it isn't there.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, Refusal> {
-        match self.parameter(name).map(str::to_ascii_lowercase).as_deref() {
-            None | Some("" | "0" | "f" | "false" | "n" | "no" | "off") => Ok(false),
-            Some("1" | "t" | "true" | "y" | "yes" | "on") => Ok(true),
-            Some(other) => Err(Refusal::bad(&format!("Invalid value '{other}' for '{name}'."))),
-        }
+        // Cinder: cinder/utils.py, get_bool_param.
+        let Some(text) = self.parameter(name) else { return Ok(false) };
+        parse_flag(text)
+            .ok_or_else(|| Refusal::bad(&format!("Value '{text}' for '{name}' is not a boolean.")))
     }
+}
+
+/// Returns a row that a request wrote, for its reply.
+///
+/// The policy is not asked: it allowed the write, and reading rows is another action, which the caller may lack.
+pub(crate) fn written<T: Table<Key = Uuid>>(
+    view: &impl ReadView,
+    id: Uuid,
+) -> Result<&Entry<T::Row>, Refusal> {
+    view.get::<T>(id).ok_or_else(Refusal::later)
 }
 
 /// What a handler gives: a status and JSON, or nothing.

@@ -38,10 +38,20 @@ pub fn find_volume<'v>(
     caller: &Caller,
     id: &str,
 ) -> Result<&'v Entry<Volume>, Error> {
+    find_volume_for(view, caller, policy::VOLUME_GET, id)
+}
+
+/// Like [`find_volume`], by the policy for `rule`: for operations that take a volume without showing it.
+pub(crate) fn find_volume_for<'v>(
+    view: &'v impl ReadView,
+    caller: &Caller,
+    rule: Rule,
+    id: &str,
+) -> Result<&'v Entry<Volume>, Error> {
     let row = parse_id(id).and_then(|id| view.get::<Volume>(id));
     let row = row.filter(|row| caller.sees(&row.project_id));
     // The policy decides before a 404, so that a caller without a role cannot probe for IDs.
-    caller.check_found(policy::VOLUME_GET, row.map(|row| &**row))?;
+    caller.check_found(rule, row.map(|row| &**row))?;
     Ok(row.ok_or_else(|| Missing::Volume(id.into()))?)
 }
 

@@ -93,8 +93,9 @@ pub use self::{
     },
     id::parse_id,
     list::{
-        AllowedFilters, Column, ColumnGetter, ListPage, ListRequest, ListResource, PAGE_ROWS_MAX,
-        PageStart, RESOURCE_FILTERS, list, list_types, next_query, parse_is_public,
+        AllProjects, AllowedFilters, Column, ColumnGetter, ListPage, ListRequest, ListResource,
+        PAGE_ROWS_MAX, PageStart, RESOURCE_FILTERS, list, list_types, next_query, parse_flag,
+        parse_is_public,
     },
     ops::*,
     quota::{

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use statehold_cinder::{
     Attachment, AttachmentStub, AttachmentView, Connector, Volume, check_connector,
     complete_attachment, connect_attachment, create_attachment, delete_attachment, find_attachment,
-    input,
+    input, parse_id,
 };
 use statehold_store::{ReadView as _, Snapshot, WriteTxn};
 
@@ -12,7 +12,7 @@ use crate::api::list::{Place, page_of_all};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::api::volumes::connection;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{Answer, CinderRequest, Refusal, written};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -47,19 +47,22 @@ fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Re
     let spec = input::attachment_spec(call.body, call.cx.version)?;
     create_attachment(txn, &call.cx, call.new, &spec)?;
     let id = call.new.to_string();
-    let before = Attachment::clone(find_attachment(txn, &call.cx, &id)?);
+    let before = Attachment::clone(written::<Attachment>(txn, call.new)?);
     if let Some(connector) = spec.connector {
         join(txn, call, &id, connector)?;
     }
-    let row = find_attachment(txn, &call.cx, &id)?;
+    let row = written::<Attachment>(txn, call.new)?;
     Answer::ok("attachment", &AttachmentView::updated(row, &before))
 }
 
 fn connect(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     let connector = input::attachment_connector(call.body)?;
-    let before = Attachment::clone(find_attachment(txn, &call.cx, call.id())?);
+    let id = parse_id(call.id());
+    let before = id.and_then(|id| txn.get::<Attachment>(id)).map(|row| Attachment::clone(row));
+    // Refuses an attachment that is missing, or is not the caller's.
     join(txn, call, call.id(), connector)?;
-    let row = find_attachment(txn, &call.cx, call.id())?;
+    let before = before.ok_or_else(Refusal::later)?;
+    let row = written::<Attachment>(txn, before.id)?;
     Answer::ok("attachment", &AttachmentView::updated(row, &before))
 }
 

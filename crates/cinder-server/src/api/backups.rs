@@ -10,11 +10,12 @@ use statehold_cinder::{
 };
 use statehold_cinder::{Volume, parse_id};
 use statehold_store::{ReadView as _, Snapshot, WriteTxn};
+use uuid::Uuid;
 
 use crate::api::list::{Place, page_of_all};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{Answer, CinderRequest, Refusal, written};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -52,23 +53,24 @@ fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
 fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     let spec = input::backup_spec(call.body, call.cx.version)?;
     create_backup(txn, &call.cx, call.new, spec)?;
-    stub(txn, call, &call.new.to_string(), StatusCode::ACCEPTED)
+    stub(txn, call, call.new, StatusCode::ACCEPTED)
 }
 
 fn stub(
     txn: &WriteTxn<'_>,
     call: &CinderRequest<'_>,
-    id: &str,
+    id: Uuid,
     status: StatusCode,
 ) -> Result<Answer, Refusal> {
-    let row = find_backup(txn, call.cx.caller, id)?;
+    let row = written::<Backup>(txn, id)?;
     Answer::named(status, "backup", &BackupStub::new(call.viewer, row))
 }
 
 fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     let change = input::backup_change(call.body, call.cx.version)?;
     update_backup(txn, &call.cx, call.id(), change)?;
-    stub(txn, call, call.id(), StatusCode::OK)
+    let id = parse_id(call.id()).ok_or_else(Refusal::later)?;
+    stub(txn, call, id, StatusCode::OK)
 }
 
 fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
@@ -95,7 +97,7 @@ fn export(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> 
 fn import(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     let record = input::backup_record(call.body)?;
     let id = import_backup(txn, &call.cx, &record)?;
-    stub(txn, call, &id.to_string(), StatusCode::CREATED)
+    stub(txn, call, id, StatusCode::CREATED)
 }
 
 fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::api::list::{Place, page};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{Answer, CinderRequest, Refusal, written};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -56,7 +56,7 @@ fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
 }
 
 fn created(txn: &WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    let row = find_group(txn, &call.cx, API, &call.new.to_string())?;
+    let row = written::<Group>(txn, call.new)?;
     Answer::named(StatusCode::ACCEPTED, "consistencygroup", &GroupStub::new(row))
 }
 
@@ -78,6 +78,10 @@ fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Re
 }
 
 fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    // Cinder: cinder/api/v3/consistencygroups.py, ConsistencyGroupsController.update: an unknown group goes
+    // before the types of members.
+    input::consistency_element(call.body)?;
+    find_group(txn, &call.cx, API, call.id())?;
     let change = input::consistency_change(call.body, call.cx.version)?;
     update_group(txn, &call.cx, API, call.id(), change)?;
     Ok(Answer::empty(StatusCode::ACCEPTED))
@@ -103,7 +107,7 @@ fn show_snapshot(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Re
 fn create_snapshot(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     let spec = input::cgsnapshot_spec(call.body)?;
     create_group_snapshot(txn, &call.cx, API, call.new, &spec, Uuid::new_v4)?;
-    let row = find_group_snapshot(txn, &call.cx, API, &call.new.to_string())?;
+    let row = written::<GroupSnapshot>(txn, call.new)?;
     Answer::named(StatusCode::ACCEPTED, "cgsnapshot", &GroupSnapshotStub::new(row))
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::api::list::{Place, page_of};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{Answer, CinderRequest, Refusal, written};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -60,7 +60,7 @@ fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
 fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     let spec = input::group_snapshot_spec(call.body)?;
     create_group_snapshot(txn, &call.cx, API, call.new, &spec, Uuid::new_v4)?;
-    let row = find_group_snapshot(txn, &call.cx, API, &call.new.to_string())?;
+    let row = written::<GroupSnapshot>(txn, call.new)?;
     Answer::named(StatusCode::ACCEPTED, "group_snapshot", &GroupSnapshotStub::created(row))
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::api::list::{Place, page_of};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{Answer, CinderRequest, Refusal, written};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -60,7 +60,7 @@ fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
 }
 
 fn created(txn: &WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    let row = find_group(txn, &call.cx, API, &call.new.to_string())?;
+    let row = written::<Group>(txn, call.new)?;
     Answer::named(StatusCode::ACCEPTED, "group", &GroupStub::new(row))
 }
 

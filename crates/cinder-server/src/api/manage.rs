@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use statehold_cinder::{
-    Error, Microversion, Rule, SnapshotView, Viewer, Volume, VolumeView, find_snapshot,
-    find_volume, input, manage_snapshot, manage_volume, named_host, parse_id, policy,
+    Error, Microversion, Missing, Named, Rule, Service, SnapshotView, Viewer, Volume, VolumeView,
+    input, manage_snapshot, manage_volume, named_host, parse_id, policy,
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
@@ -12,7 +12,7 @@ use crate::api::list::{expression, passing};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::backend::driver::Held;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{Answer, CinderRequest, Refusal, written};
 
 /// What there is: each under its name, and under that of older clients.
 pub(crate) static ROUTES: &[Route] = &[
@@ -38,9 +38,13 @@ const CLUSTER_SINCE: u16 = 17;
 
 fn take_volume(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     let spec = input::manage_volume_spec(call.body, call.cx.version)?;
-    let is_up = |host: &str| call.cloud.backends().is_host(host);
-    manage_volume(txn, &call.cx, call.new, spec, is_up)?;
-    let row = find_volume(txn, call.cx.caller, &call.new.to_string())?;
+    let backends = call.cloud.backends();
+    let place = |host: &str| {
+        let own = backends.of(host).filter(|_| backends.is_up(host))?;
+        Some(own.host().into())
+    };
+    manage_volume(txn, &call.cx, call.new, spec, place)?;
+    let row = written::<Volume>(txn, call.new)?;
     // Clients get the members of the first version, whatever they speak.
     let viewer = Viewer { version: Microversion::MIN, ..call.viewer };
     Answer::named(StatusCode::ACCEPTED, "volume", &VolumeView::created(txn, viewer, row))
@@ -49,7 +53,7 @@ fn take_volume(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answe
 fn take_snapshot(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     let spec = input::manage_snapshot_spec(call.body)?;
     manage_snapshot(txn, &call.cx, call.new, spec)?;
-    let row = find_snapshot(txn, call.cx.caller, &call.new.to_string())?;
+    let row = written::<statehold_cinder::Snapshot>(txn, call.new)?;
     Answer::named(StatusCode::ACCEPTED, "snapshot", &SnapshotView::written(call.viewer, row))
 }
 
@@ -100,12 +104,17 @@ impl Listing {
         detail: bool,
     ) -> Result<Answer, Refusal> {
         call.cx.caller.check(self.rule)?;
-        let cluster = call.parameter("cluster");
-        let cluster = cluster.filter(|_| call.cx.version.at_least(CLUSTER_SINCE));
-        let host = named_host(call.parameter("host").map(Into::into), cluster.map(Into::into))?;
+        let named = ["host", "cluster"].map(|name| call.parameter(name).map(Into::into));
+        let host = match named_host(call.cx.version, named.into(), CLUSTER_SINCE)? {
+            Named::Host(host) => host,
+            // There are no clusters. Cinder: cinder/exception.py, ServiceNotFound.
+            Named::Cluster(_) => return Err(Missing::ServiceOfCluster.into()),
+        };
         let backends = call.cloud.backends();
         let Some(backend) = backends.of(&host).filter(|_| backends.is_up(&host)) else {
-            return Err(Refusal::bad(&format!("Host '{host}' not found")));
+            let service = host.split_once('#').map_or(&*host, |(service, _)| service);
+            let (binary, host) = (Service::VOLUME.into(), service.into());
+            return Err(Missing::Service { binary, host }.into());
         };
         let files = backend.driver.files().map_err(|error| {
             tracing::error!(%error, %host, "can't list what a back end has");

@@ -8,7 +8,7 @@ use statehold_cinder::{
     Error, HostUsage, HostView, Missing, Service, ServiceView, clean_up_stuck, disable_service,
     enable_service, failover_service, find_service, freeze_service, host_usage,
     input::{self, ServiceRequest},
-    policy, services, zones,
+    is_pending, policy, services, zones,
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
@@ -90,7 +90,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refus
     let row = find_service(txn, request.host()?, request.binary()?)?;
     let mut body = json!({
         "disabled": row.disabled,
-        "host": row.host,
+        "host": request.host()?,
         "service": request.service.as_deref().unwrap_or_default(),
         "binary": request.binary.as_deref().unwrap_or_default(),
         "status": row.status(),
@@ -126,6 +126,12 @@ fn log_levels(
 }
 
 fn set_log_level(request: &ServiceRequest) -> Result<Answer, Refusal> {
+    // Only the API reads the level, so that a request about another service may lack it.
+    // Cinder: cinder/api/contrib/services.py, ServiceController._set_log.
+    let of_api = request.binary.as_deref().is_none_or(|binary| matches!(binary, "" | "*" | API));
+    if request.level.is_none() && !of_api {
+        return Ok(Answer::empty(StatusCode::ACCEPTED));
+    }
     let level = request.level.as_deref().unwrap_or_default();
     let parsed = logging::parse_level(level);
     let parsed =
@@ -146,7 +152,7 @@ fn list_hosts(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refus
 
 fn show_host(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     let host = call.segment("host");
-    let usage = host_usage(view, &call.cx, host)?;
+    let (own, usage) = host_usage(view, &call.cx, host)?;
     let resource = |project: &str, usage: HostUsage| {
         json!({"resource": {
             "host": host,
@@ -157,14 +163,19 @@ fn show_host(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusa
             "total_snapshot_gb": usage.snapshot_gib.to_string(),
         }})
     };
-    let total = HostUsage::total(view, host);
+    let total = HostUsage::total(view, &own);
     let mut all = vec![resource("(total)", total)];
     all.extend(usage.iter().map(|(project, usage)| resource(project, *usage)));
     Answer::ok("host", &all)
 }
 
-fn change_host(_: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn change_host(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::HOSTS)?;
+    let host = call.segment("host");
+    // Cinder: cinder/api/contrib/hosts.py, check_host.
+    if !services(txn, None, None).any(|row| *row.host == *host) {
+        return Err(Missing::Host(host.into()).into());
+    }
     let text = "Hosts can not be changed; enable and disable services instead.";
     Err(Refusal::by_caller(StatusCode::NOT_IMPLEMENTED, text))
 }
@@ -182,6 +193,12 @@ fn list_zones(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refus
 fn cleanup(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::WORKERS_CLEANUP)?;
     let request = input::cleanup_request(call.body)?;
+    if let Some(id) = request.filter.id.filter(|_| !request.is_located)
+        && !is_pending(txn, &request.filter)
+    {
+        let text = format!("There is no resource with UUID {id} pending cleanup.");
+        return Err(Error::Input(text.into()).into());
+    }
     let named = request.host.as_deref();
     let all: Vec<Service> = services(txn, named, Some(Service::VOLUME))
         .filter(|row| request.binary.as_deref().is_none_or(|binary| binary == &*row.binary))

@@ -14,7 +14,7 @@ use statehold_store::{Snapshot, WriteTxn};
 use crate::api::list::{Place, page_of_all};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{Answer, CinderRequest, Refusal, written};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -56,7 +56,7 @@ fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
 fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     let spec = input::snapshot_spec(call.body)?;
     create_snapshot(txn, &call.cx, call.new, spec)?;
-    let row = find_snapshot(txn, call.cx.caller, &call.new.to_string())?;
+    let row = written::<Row>(txn, call.new)?;
     Answer::named(StatusCode::ACCEPTED, "snapshot", &SnapshotView::written(call.viewer, row))
 }
 
@@ -114,13 +114,17 @@ fn write_metadata(
     call: &CinderRequest<'_>,
     replace: bool,
 ) -> Result<Answer, Refusal> {
-    let pairs = input::metadata(call.body)?;
+    let metadata = input::snapshot_metadata(call.body)?;
+    find_snapshot(txn, call.cx.caller, call.id())?;
+    let pairs = metadata.into_pairs()?;
     let all = set_snapshot_metadata(txn, &call.cx, call.id(), pairs, replace)?;
     Answer::ok("metadata", &all)
 }
 
 fn set_metadata_item(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    let pairs = input::metadata_item(call.body, call.segment("key"))?;
+    let metadata = input::snapshot_metadata_item(call.body, call.segment("key"))?;
+    find_snapshot(txn, call.cx.caller, call.id())?;
+    let pairs = metadata.into_pairs()?;
     set_snapshot_metadata(txn, &call.cx, call.id(), pairs.clone(), false)?;
     Answer::ok("meta", &pairs)
 }

@@ -7,15 +7,15 @@ use statehold_cinder::{
     default_type, delete_encryption, delete_extra_spec as delete_spec, delete_type, get_extra_spec,
     get_type,
     input::{self, TypeAction},
-    list_types, policy, set_encryption, set_extra_specs as set_specs, set_type_access, shown_specs,
-    type_access, update_encryption, update_extra_specs, update_type,
+    known_type, list_types, policy, set_encryption, set_extra_specs as set_specs, set_type_access,
+    shown_specs, type_access, update_encryption, update_extra_specs, update_type,
 };
 use statehold_store::{Snapshot, WriteTxn};
 
 use crate::api::list::{Place, answer, expression};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{Answer, CinderRequest, Refusal, written};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -63,13 +63,13 @@ fn show_default(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Ref
 fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::TYPE_CREATE)?;
     create_type(txn, &call.cx, call.new, input::type_spec(call.body)?)?;
-    let row = get_type(txn, call.cx.caller, &call.new.to_string())?;
+    let row = written::<VolumeType>(txn, call.new)?;
     Answer::ok("volume_type", &VolumeTypeView::created(call.viewer, row))
 }
 
 fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    update_type(txn, &call.cx, call.id(), input::type_change(call.body)?)?;
-    let row = get_type(txn, call.cx.caller, call.id())?;
+    let id = update_type(txn, &call.cx, call.id(), input::type_change(call.body)?)?;
+    let row = written::<VolumeType>(txn, id)?;
     Answer::ok("volume_type", &VolumeTypeView::updated(call.viewer, row))
 }
 
@@ -80,7 +80,7 @@ fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Re
 
 fn extra_specs(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::TYPE_SPEC_GET_ALL)?;
-    let row = get_type(view, call.cx.caller, call.id())?;
+    let row = known_type(view, call.cx.caller, call.id())?;
     Answer::ok("extra_specs", &shown_specs(call.viewer, row))
 }
 
@@ -118,17 +118,16 @@ fn delete_extra_spec(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result
 
 fn encryption(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::TYPE_ENCRYPTION_GET)?;
-    let row = get_type(view, call.cx.caller, call.id())?;
+    let row = known_type(view, call.cx.caller, call.id())?;
     Answer::json(StatusCode::OK, &EncryptionView::new(row))
 }
 
 fn encrypt(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     let encryption = input::type_encryption(call.body, call.new, call.cx.now)?;
-    set_encryption(txn, &call.cx, call.id(), encryption)?;
-    let row = get_type(txn, call.cx.caller, call.id())?;
+    let id = set_encryption(txn, &call.cx, call.id(), encryption)?;
     let mut body: Value = serde_json::from_slice(call.body).map_err(|_| Error::MalformedBody)?;
     if let Some(members) = body.get_mut("encryption").and_then(Value::as_object_mut) {
-        members.insert("volume_type_id".into(), json!(row.id));
+        members.insert("volume_type_id".into(), json!(id));
         members.insert("encryption_id".into(), json!(call.new));
     }
     Answer::json(StatusCode::OK, &body)
@@ -136,7 +135,7 @@ fn encrypt(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, R
 
 fn encryption_field(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::TYPE_ENCRYPTION_GET)?;
-    let row = get_type(view, call.cx.caller, call.id())?;
+    let row = known_type(view, call.cx.caller, call.id())?;
     let all = serde_json::to_value(EncryptionView::new(row)).unwrap_or_default();
     let field = call.segment("field");
     let missing = || Error::from(Missing::Encryption { volume_type: call.id().into() });

@@ -19,7 +19,7 @@ use statehold_store::{ReadView, Snapshot, WriteTxn};
 use crate::api::list::{Place, page, page_of_all};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{Answer, CinderRequest, Refusal, written};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -92,7 +92,7 @@ fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Re
     let hints = input::scheduler_hints(call.body, call.new)?;
     create_volume(txn, &call.cx, call.new, spec)?;
     store_scheduler_hints(txn, hints)?;
-    let row = find_volume(txn, call.cx.caller, &call.new.to_string())?;
+    let row = written::<Volume>(txn, call.new)?;
     let created = VolumeView::created(txn, call.viewer, row);
     Answer::named(StatusCode::ACCEPTED, "volume", &created)
 }
@@ -105,8 +105,9 @@ fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Re
 }
 
 fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let cascade = call.flag("cascade")?;
     let force = call.cx.version.at_least(FORCE_SINCE) && call.flag("force")?;
-    let options = DeleteOptions { cascade: call.flag("cascade")?, force };
+    let options = DeleteOptions { cascade, force };
     delete_volume(txn, &call.cx, call.id(), options)?;
     Ok(Answer::empty(StatusCode::ACCEPTED))
 }
@@ -249,8 +250,8 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refus
             unmanage_volume(txn, cx, id)?;
             return Ok(Answer::empty(StatusCode::ACCEPTED));
         }
-        VolumeAction::InitializeConnection(_) => {
-            let row = check_connection(txn, cx, id)?;
+        VolumeAction::InitializeConnection(host) => {
+            let row = check_connection(txn, cx, id, host.as_deref())?;
             return Answer::ok("connection_info", &connection(txn, call, row)?);
         }
         VolumeAction::TerminateConnection(_) => {

@@ -324,11 +324,11 @@ fn outcome_of(item: &WorkItem, done: Result<Outcome, Failure>) -> Outcome {
         }
         Err(Failure::Held) => {
             tracing::warn!(target = %item.target, "a volume in use, or with snapshots, can't move");
-            failed(FailureCause::Unknown)
+            failed(FailureCause::Held)
         }
         Err(Failure::Io(error)) => {
             tracing::error!(%error, target = %item.target, task = ?item.task, "work failed");
-            failed(FailureCause::Unknown)
+            failed(FailureCause::Driver)
         }
     }
 }
@@ -363,14 +363,7 @@ fn of_volume(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
     match &item.task {
         Task::CreateVolume { source: from } => {
             let (backend, source) = choose(cloud, &view, row, *from)?;
-            if row.host.as_deref() != Some(backend.host()) {
-                let placed = write(cloud, |txn, now| {
-                    place_volume(txn, now, row.id, backend.placement()).map_err(refused)
-                });
-                if placed != Some(true) {
-                    return Err(Failure::Gone);
-                }
-            }
+            place(cloud, row, &backend)?;
             match from {
                 VolumeSource::Backup(backup) => {
                     let data = view.get::<Backup>(*backup).ok_or(Failure::Gone)?.data();
@@ -432,6 +425,17 @@ fn of_volume(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
         _ => return Err(Failure::Gone),
     }
     Ok(Outcome::DONE)
+}
+
+/// Records the back end of a volume before its file is created there, unless it is recorded.
+fn place(cloud: &CinderState, row: &Volume, backend: &Backend) -> Result<(), Failure> {
+    if row.host.as_deref() == Some(backend.host()) {
+        return Ok(());
+    }
+    let place = |txn: &mut WriteTxn<'_>, now| {
+        place_volume(txn, now, row.id, backend.placement()).map_err(refused)
+    };
+    if write(cloud, place) == Some(true) { Ok(()) } else { Err(Failure::Gone) }
 }
 
 /// Where a new volume is made, and of what. A copy is made where the original is.
@@ -540,6 +544,9 @@ fn of_backup(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
         }
         Task::RestoreBackup { volume } => {
             let to = view.get::<Volume>(*volume).ok_or(Failure::Gone)?;
+            // A new volume has no back end yet.
+            let (backend, _) = choose(cloud, &view, to, VolumeSource::Empty)?;
+            place(cloud, to, &backend)?;
             let mut fill = |file: &File| {
                 cloud.vault().restore(row.data(), file)?;
                 // An operator may have called it off.
@@ -550,7 +557,7 @@ fn of_backup(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
                     None => Err(io::Error::other("the restoring was called off")),
                 }
             };
-            backend_of(cloud, to)?.driver.fill_volume(to.id, to.size, &mut fill)?;
+            backend.driver.fill_volume(to.id, to.size, &mut fill)?;
         }
         // The data stays for a backup that was imported under another ID.
         Task::DeleteBackup if row.shares_data(&view) => {}

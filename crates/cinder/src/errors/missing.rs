@@ -101,6 +101,10 @@ pub enum Missing {
         /// Its host.
         host: Box<str>,
     },
+    /// A host of services, by its name.
+    Host(Box<str>),
+    /// A service of a cluster. No clusters exist.
+    ServiceOfCluster,
     /// A service, by host only.
     ServiceOf(Box<str>),
     /// A cluster. This cloud has none.
@@ -165,6 +169,9 @@ impl fmt::Display for Missing {
             Self::Service { binary, host } => {
                 write!(f, "Service {binary} could not be found on host {host}.")
             }
+            // Cinder: cinder/exception.py, HostNotFound and ServiceNotFound.
+            Self::Host(host) => write!(f, "Host {host} could not be found."),
+            Self::ServiceOfCluster => f.write_str("Service cinder-volume could not be found."),
             Self::ServiceOf(host) => write!(f, "Can't find service: {host}"),
             Self::Cluster { binary, name } => {
                 write!(f, "Cluster {{'binary': '{binary}', 'name': '{name}'}} could not be found.")

@@ -65,6 +65,13 @@ pub enum Error {
     Input(Box<str>),
     /// Like [`Error::Input`], with the given message alone.
     Request(Box<str>),
+    /// A key or value of a snapshot's metadata is too long.
+    MetadataSize {
+        /// The key.
+        key: Box<str>,
+        /// Empty for the key itself, else the words for its value.
+        called: &'static str,
+    },
     /// The policy denies the action to the caller.
     Policy {
         /// The rule's name.
@@ -111,7 +118,7 @@ impl Error {
             // The cloud is not set up: no request of a client can resolve it.
             Self::NoDefaultType => 500,
             // Cinder: cinder/exception.py, QuotaError.code.
-            Self::Quota(_) => 413,
+            Self::Quota(_) | Self::MetadataSize { .. } => 413,
             Self::Store(error) => match error {
                 WriteError::KeyTooLong { .. } | WriteError::Unstorable { .. } => 400,
                 WriteError::NotUnique { .. } | WriteError::Unexpected { .. } => 409,
@@ -148,6 +155,12 @@ impl fmt::Display for Error {
             Self::Version(error) => error.fmt(f),
             Self::Input(text) => write!(f, "Invalid input received: {text}"),
             Self::Request(text) | Self::Conflict(text) => f.write_str(text),
+            // Cinder: cinder/exception.py, InvalidVolumeMetadataSize.
+            Self::MetadataSize { key, called } => write!(
+                f,
+                "Invalid metadata size: Metadata property key {key}{called} greater than 255 \
+                 characters."
+            ),
             Self::Policy { rule } => write!(f, "Policy doesn't allow {rule} to be performed."),
             Self::Missing(missing) => missing.fmt(f),
             Self::Volume(refusal) => refusal.fmt(f),

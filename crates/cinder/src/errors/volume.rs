@@ -6,7 +6,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use crate::rows::{MigrationStatus, VolumeStatus};
+use crate::rows::{MigrationStatus, SnapshotStatus, VolumeStatus};
 
 /// The reason why the state of a volume does not allow an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +19,13 @@ pub enum VolumeRefusal {
         /// Whether the request ignored the status.
         force: bool,
     },
-    /// One of its snapshots cannot be deleted.
-    CascadeSnapshot,
+    /// One of its snapshots cannot be deleted in its status.
+    CascadeSnapshot {
+        /// The snapshot.
+        snapshot: Uuid,
+        /// Its status.
+        status: SnapshotStatus,
+    },
     /// It cannot be extended in its status.
     Extend {
         /// The volume.
@@ -228,8 +233,12 @@ impl fmt::Display for VolumeRefusal {
                      volume transfer."
                 )
             }
-            // Cinder: cinder/volume/api.py, API.delete, of a cascade.
-            Self::CascadeSnapshot => f.write_str("Failed to update snapshot."),
+            // Cinder: cinder/volume/api.py, API.delete, of a cascade: the first sentence.
+            Self::CascadeSnapshot { snapshot, status } => write!(
+                f,
+                "Failed to update snapshot. Snapshot {snapshot} status must be available or error, \
+                 but current status is: {status}."
+            ),
             // Cinder: cinder/volume/api.py, API._extend, which prints the conditions of its update as a Python dict.
             Self::Extend { volume, status } => write!(
                 f,

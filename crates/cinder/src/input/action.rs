@@ -51,8 +51,8 @@ pub enum VolumeAction {
     BeginDetaching,
     /// `os-roll_detaching`.
     RollDetaching,
-    /// `os-initialize_connection`, with the connector as JSON.
-    InitializeConnection(Box<str>),
+    /// `os-initialize_connection`, from the host that the connector names.
+    InitializeConnection(Option<Box<str>>),
     /// `os-terminate_connection`, with the connector as JSON.
     TerminateConnection(Box<str>),
     /// `os-extend`, to a size in GiB.
@@ -286,9 +286,7 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
         "os-unreserve" => VolumeAction::Unreserve,
         "os-begin_detaching" => VolumeAction::BeginDetaching,
         "os-roll_detaching" => VolumeAction::RollDetaching,
-        "os-initialize_connection" => {
-            VolumeAction::InitializeConnection(connector_of(&read(&CONNECT)?))
-        }
+        "os-initialize_connection" => VolumeAction::InitializeConnection(host_of(&read(&CONNECT)?)),
         "os-terminate_connection" => {
             VolumeAction::TerminateConnection(connector_of(&read(&DISCONNECT)?))
         }
@@ -363,8 +361,8 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
 
 fn migrate_request(members: &Members) -> MigrateRequest {
     MigrateRequest {
-        host: members.text("host"),
-        cluster: members.text("cluster"),
+        host: members.text("host").filter(|host| !host.is_empty()),
+        cluster: members.text("cluster").filter(|cluster| !cluster.is_empty()),
         force_host_copy: members.bool("force_host_copy").unwrap_or_default(),
         lock_volume: members.bool("lock_volume").unwrap_or_default(),
     }
@@ -389,6 +387,12 @@ fn no_attachment(id: Box<str>) -> Error {
 /// Returns the JSON of the host that a connection is opened to or closed from.
 fn connector_of(connection: &Members) -> Box<str> {
     connection.0.get("connector").map(Value::to_string).unwrap_or_default().into()
+}
+
+/// Returns the host that a connector names; an empty name is none.
+fn host_of(connection: &Members) -> Option<Box<str>> {
+    let host = connection.0.get("connector")?.get("host")?.as_str();
+    host.filter(|host| !host.is_empty()).map(Box::from)
 }
 
 /// Whether the host that completes an extension reports an error.

@@ -1,7 +1,5 @@
 //! Bodies about attachments.
 
-use serde_json::Value;
-
 use super::one_action;
 use crate::{
     errors::Error,
@@ -65,9 +63,9 @@ pub fn attachment_connector(body: &[u8]) -> Result<Connector, Error> {
 fn connector(members: &Members) -> Option<Connector> {
     let value = members.0.get("connector")?;
     let object = value.as_object().filter(|object| !object.is_empty())?;
-    let text = |key: &str| object.get(key).and_then(Value::as_str).map(Box::from);
+    let text = |key: &str| -> Option<Box<str>> { object.get(key)?.as_str().map(Into::into) };
     Some(Connector {
-        host: text("host"),
+        host: text("host").filter(|host| !host.is_empty()),
         mountpoint: text("mountpoint"),
         mode: text("mode"),
         json: value.to_string().into(),

@@ -11,7 +11,8 @@ use crate::{
     ops::{GroupChange, GroupSnapshotSpec, GroupSource, GroupSourceSpec, GroupSpec},
     schema::{
         Check, Field, Members, Rule, boolean, closed,
-        kinds::{TEXT_1_OR_NULL, TRIMMED_DESCRIPTION, TRIMMED_NAME, UNBOUNDED, UNBOUNDED_OR_NULL},
+        format::is_truthy,
+        kinds::{ANY, TEXT_1_OR_NULL, TRIMMED_DESCRIPTION, TRIMMED_NAME, UNBOUNDED_OR_NULL},
     },
     version::Microversion,
 };
@@ -69,8 +70,8 @@ pub fn consistency_spec(body: &[u8]) -> Result<GroupSpec, Error> {
 pub(super) const SOURCE: Rule = closed(&[Check::Fields(&[
     Field::new("name", TRIMMED_NAME),
     Field::new("description", TRIMMED_DESCRIPTION),
-    Field::new("cgsnapshot_id", UNBOUNDED_OR_NULL),
-    Field::new("source_cgid", UNBOUNDED_OR_NULL),
+    Field::new("cgsnapshot_id", ANY),
+    Field::new("source_cgid", ANY),
 ])]);
 
 /// Reads a body that asks for a consistency group from another one, or from a snapshot of one.
@@ -81,8 +82,8 @@ pub fn consistency_source_spec(body: &[u8]) -> Result<GroupSourceSpec, Error> {
     let members = read(body, "consistencygroup-from-src", &SOURCE)?;
     let name = members.trimmed("name");
     let shown = name.as_deref().unwrap_or("None");
-    // The reference takes the empty string for none.
-    let given = |key| members.text(key).filter(|id| !id.is_empty());
+    // The reference takes what is empty for none, and looks up the rest whatever its type.
+    let given = |key| members.shown(key).filter(|_| members.0.get(key).is_some_and(is_truthy));
     let source = match (given("source_cgid"), given("cgsnapshot_id")) {
         (Some(group), None) => GroupSource::Group(group),
         (None, Some(snapshot)) => GroupSource::Snapshot(snapshot),
@@ -113,13 +114,32 @@ pub(super) const DELETE: Rule = closed(&[]);
 /// # Errors
 /// [`Error`] with the status 400.
 pub fn consistency_delete(body: &[u8]) -> Result<bool, Error> {
-    if body.is_empty() {
+    // Cinder: cinder/api/v3/consistencygroups.py, ConsistencyGroupsController.delete, which reads a body
+    // only if it has something in it.
+    if body.is_empty() || is_blank(body) {
         return Ok(false);
     }
     let members = read(body, "consistencygroup", &DELETE)?;
     let Some(force) = members.0.get("force") else { return Ok(false) };
     // The reference shows its default, not the value.
     loose_boolean(force).ok_or_else(|| Error::request("Invalid value 'False' for force."))
+}
+
+/// Whether a body is JSON without content, such as `{}`.
+fn is_blank(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|body| !is_truthy(&body))
+}
+
+/// Checks that a body changes a consistency group, whatever its members: the rest is checked by
+/// [`consistency_change`], once the group is found.
+///
+/// # Errors
+/// [`Error`] with the status 400.
+pub fn consistency_element(body: &[u8]) -> Result<(), Error> {
+    if is_blank(body) {
+        return Err(Error::request("Missing request body."));
+    }
+    read(body, "consistencygroup", &DELETE).map(drop)
 }
 
 /// Reads a boolean in any case, with blanks around it.
@@ -165,7 +185,7 @@ pub fn consistency_change(body: &[u8], version: Microversion) -> Result<GroupCha
 pub(super) const SNAPSHOT: Rule = closed(&[Check::Fields(&[
     Field::new("name", TRIMMED_NAME),
     Field::new("description", TRIMMED_DESCRIPTION),
-    Field::new("consistencygroup_id", UNBOUNDED),
+    Field::new("consistencygroup_id", ANY),
 ])]);
 
 /// Reads a body that asks for a snapshot of a consistency group.
@@ -174,7 +194,10 @@ pub(super) const SNAPSHOT: Rule = closed(&[Check::Fields(&[
 /// [`Error`] with the status 400.
 pub fn cgsnapshot_spec(body: &[u8]) -> Result<GroupSnapshotSpec, Error> {
     let members = read(body, "cgsnapshot", &SNAPSHOT)?;
-    let group_id = members.text("consistencygroup_id");
+    let group_id = members.has("consistencygroup_id").then(|| {
+        // Null names a group that does not exist.
+        members.shown("consistencygroup_id").unwrap_or_else(|| "None".into())
+    });
     Ok(GroupSnapshotSpec {
         group_id: group_id
             .ok_or_else(|| Error::request("'consistencygroup_id' must be specified"))?,

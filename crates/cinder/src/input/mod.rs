@@ -28,8 +28,8 @@ pub use self::{
         BackupAction, backup_action, backup_change, backup_record, backup_spec, restore_spec,
     },
     consistency::{
-        cgsnapshot_spec, consistency_change, consistency_delete, consistency_source_spec,
-        consistency_spec,
+        cgsnapshot_spec, consistency_change, consistency_delete, consistency_element,
+        consistency_source_spec, consistency_spec,
     },
     group::{
         GroupAction, group_action, group_change, group_snapshot_action, group_snapshot_spec,
@@ -40,7 +40,10 @@ pub use self::{
     manage::{manage_snapshot_spec, manage_volume_spec},
     qos::{qos_change, qos_keys, qos_spec},
     service::{CleanupRequest, ServiceRequest, cleanup_request, cluster_request, service_request},
-    snapshot::{SnapshotAction, snapshot_action, snapshot_change, snapshot_spec},
+    snapshot::{
+        SnapshotAction, SnapshotMetadata, snapshot_action, snapshot_change, snapshot_metadata,
+        snapshot_metadata_item, snapshot_spec,
+    },
     transfer::{transfer_key, transfer_spec},
     volume::{metadata, metadata_item, volume_change, volume_spec},
     volume_type::{

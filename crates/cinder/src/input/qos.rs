@@ -32,7 +32,7 @@ pub fn qos_spec(body: &[u8]) -> Result<QosSpec, Error> {
     let name = members.trimmed("name").unwrap_or_default();
     members.0.remove("name");
     check_lengths(&members.0)?;
-    let consumer = members.text("consumer").filter(|consumer| !consumer.is_empty());
+    let consumer = members.text("consumer");
     members.0.remove("consumer");
     Ok(QosSpec { name, consumer, specs: pairs_of(&members.0) })
 }
@@ -122,10 +122,13 @@ mod tests {
 
     #[test]
     fn consumer_without_value_is_the_default() {
-        for body in [r#"{"name": "q", "consumer": ""}"#, r#"{"name": "q", "consumer": null}"#] {
-            let spec = qos_spec(format!(r#"{{"qos_specs": {body}}}"#).as_bytes()).unwrap();
-            assert_eq!((spec.consumer, spec.specs.len()), (None, 0));
-        }
+        let spec = |consumer: &str| {
+            let body = format!(r#"{{"qos_specs": {{"name": "q", "consumer": {consumer}}}}}"#);
+            qos_spec(body.as_bytes()).unwrap()
+        };
+        assert_eq!((spec("null").consumer, spec("null").specs.len()), (None, 0));
+        // An empty string is a value, which no consumer has.
+        assert_eq!(spec(r#""""#).consumer.as_deref(), Some(""));
         let (consumer, _) = qos_change(br#"{"qos_specs": {"consumer": null}}"#).unwrap();
         assert_eq!(consumer.as_deref(), Some("back-end"));
     }

@@ -1,7 +1,7 @@
 //! Bodies about services.
 
 use crate::{
-    errors::{Error, Missing},
+    errors::Error,
     ops::StuckFilter,
     rows::WorkTarget,
     schema::{
@@ -55,7 +55,7 @@ impl ServiceRequest {
     /// Cinder: `cinder/api/common.py`, `get_cluster_host`.
     ///
     /// # Errors
-    /// [`Error`] with the status 400 for neither or both, 404 for a cluster, of which there is none.
+    /// [`Error`] with the status 400 for neither or both, and for a cluster, of which there is none.
     pub fn host_or_cluster(&self, version: Microversion) -> Result<&str, Error> {
         if !version.at_least(CLUSTER_SINCE) {
             return self.host();
@@ -65,8 +65,7 @@ impl ServiceRequest {
         match (host, cluster) {
             (Some(host), None) => Ok(host),
             (None, Some(name)) => {
-                let binary = crate::rows::Service::VOLUME.into();
-                Err(Missing::Cluster { binary, name: name.into() }.into())
+                Err(Error::request(format!("No service found with cluster={name}")))
             }
             _ => Err(Error::input("One and only one of cluster and host must be set.")),
         }
@@ -247,6 +246,8 @@ pub struct CleanupRequest {
     pub binary: Option<Box<str>>,
     /// On which cluster; there are none.
     pub cluster: Option<Box<str>>,
+    /// Whether the request names a host, a cluster or a service.
+    pub is_located: bool,
     /// Whether on services that are disabled, or on others.
     pub disabled: Option<bool>,
     /// Whether on services that are up, or on others.
@@ -285,6 +286,7 @@ pub fn cleanup_request(body: &[u8]) -> Result<CleanupRequest, Error> {
         host: members.text("host"),
         binary: members.text("binary"),
         cluster: members.text("cluster_name"),
+        is_located: ["host", "cluster_name", "service_id"].iter().any(|key| members.has(key)),
         disabled: members.bool("disabled"),
         is_up: members.bool("is_up"),
     })

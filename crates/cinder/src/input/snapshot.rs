@@ -2,15 +2,16 @@
 
 use super::{argument_of, either, one_action};
 use crate::{
+    Pairs,
     errors::Error,
     ops::{SnapshotChange, SnapshotSpec, check_snapshot_status},
     schema::{
-        Check, Field, Rule, closed,
+        Check, Field, Members, Rule, TEXT_MAX, closed,
         format::{Format, progress},
         kinds::{
             BOOLEAN, DESCRIPTION, META_OR_NULL, STRING, TEXT_OR_NULL, UNBOUNDED, UUID_OR_NULL,
         },
-        parse_member,
+        pairs_of, parse_member,
     },
     version::Microversion,
 };
@@ -76,6 +77,66 @@ pub fn snapshot_change(body: &[u8]) -> Result<SnapshotChange, Error> {
         name: members.has(name).then(|| members.trimmed(name)),
         description: members.has(about).then(|| members.trimmed(about)),
     })
+}
+
+/// Metadata of a snapshot as a body has it: the keys and values are checked by
+/// [`SnapshotMetadata::into_pairs`], once the snapshot is found.
+#[derive(Debug)]
+pub struct SnapshotMetadata(Members);
+
+impl SnapshotMetadata {
+    /// Returns the checked pairs.
+    ///
+    /// # Errors
+    /// [`Error`] with the status 400 for an empty key and for a value that is no string, 413 for one that is
+    /// too long.
+    // Cinder: cinder/utils.py, check_metadata_properties.
+    pub fn into_pairs(self) -> Result<Pairs, Error> {
+        for (key, value) in &self.0.0 {
+            let invalid = |text: String| {
+                Err(Error::request(format!("Invalid metadata: Invalid input received: {text}")))
+            };
+            if key.is_empty() {
+                return invalid("Metadata key:  has 0 characters, less than 1.".to_owned());
+            }
+            let Some(text) = value.as_str() else {
+                return invalid(format!(
+                    "Value for metadata key: {key} is not a string or unicode"
+                ));
+            };
+            for (part, called) in [(&**key, ""), (text, " value")] {
+                if part.chars().count() > TEXT_MAX {
+                    return Err(Error::MetadataSize { key: key.as_str().into(), called });
+                }
+            }
+        }
+        Ok(pairs_of(&self.0.0))
+    }
+}
+
+/// Reads the body of `POST` and `PUT /snapshots/{id}/metadata`. The reference has no schema for it, so that it
+/// is open.
+///
+/// # Errors
+/// [`Error`] with the status 400.
+pub fn snapshot_metadata(body: &[u8]) -> Result<SnapshotMetadata, Error> {
+    super::consistency::read(body, "metadata", &closed(&[])).map(SnapshotMetadata)
+}
+
+/// Reads the body of `PUT /snapshots/{id}/metadata/{key}`: `{"meta": {key: value}}`.
+///
+/// # Errors
+/// [`Error`] with the status 400, also when the body is about another key.
+// Cinder: cinder/api/v3/snapshot_metadata.py, Controller.update.
+pub fn snapshot_metadata_item(body: &[u8], key: &str) -> Result<SnapshotMetadata, Error> {
+    let members = super::consistency::read(body, "meta", &closed(&[]))?;
+    if !members.has(key) {
+        return Err(Error::request("Request body and URI mismatch"));
+    }
+    if members.0.len() > 1 {
+        return Err(Error::request("Request body contains too many items"));
+    }
+    Ok(SnapshotMetadata(members))
 }
 
 /// An action on a snapshot.

@@ -1,5 +1,7 @@
 //! Bodies that create and change volumes, and bodies with metadata.
 
+use serde_json::Value;
+
 use super::{either, one_pair};
 use crate::{
     Pairs,
@@ -83,10 +85,10 @@ pub(super) const HINTS: Rule = Rule {
 /// # Ok::<(), statehold_cinder::Error>(())
 /// ```
 pub fn volume_spec(body: &[u8], version: Microversion) -> Result<VolumeSpec, Error> {
-    let mut members = parse_member(body, "volume", &CREATE, version)?;
-    // Before its version a member is unknown, and unknown members are ignored.
-    for field in VOLUME.fields().filter(|field| !version.at_least(field.since)) {
-        members.0.remove(field.name);
+    let members = parse_member(body, "volume", &CREATE, version)?;
+    // The table has null, and the reference refuses it afterwards. Cinder: cinder/utils.py, get_bool_param.
+    if members.0.get("multiattach").is_some_and(Value::is_null) {
+        return Err(Error::request("Value 'None' for 'multiattach' is not a boolean."));
     }
     let name = either(&members, "name", "display_name");
     let about = either(&members, "description", "display_description");
@@ -100,8 +102,10 @@ pub fn volume_spec(body: &[u8], version: Microversion) -> Result<VolumeSpec, Err
         metadata: members.pairs("metadata").unwrap_or_default(),
         snapshot_id: members.text("snapshot_id"),
         source_volid: members.text("source_volid"),
-        group_id: members.text("group_id").or_else(|| members.text("consistencygroup_id")),
-        backup_id: members.text("backup_id"),
+        // The reference looks these up in any version, unchecked before they came.
+        // Cinder: cinder/api/v3/volumes.py, VolumeController.create.
+        group_id: members.shown("group_id").or_else(|| members.text("consistencygroup_id")),
+        backup_id: members.shown("backup_id").filter(|id| !id.is_empty()),
         image,
         availability_zone: members.text("availability_zone"),
         multiattach: members.bool("multiattach").unwrap_or_default(),
@@ -143,7 +147,7 @@ pub fn volume_change(body: &[u8], version: Microversion) -> Result<VolumeChange,
     })
 }
 
-/// `POST` and `PUT /volumes/{id}/metadata`, and the same of snapshots.
+/// `POST` and `PUT /volumes/{id}/metadata`.
 // Cinder: cinder/api/schemas/volume_metadata.py, create.
 pub(super) const METADATA: Rule =
     closed(&[Check::Fields(&[Field::required("metadata", META)]), Check::Closed]);
@@ -156,7 +160,7 @@ pub fn metadata(body: &[u8]) -> Result<Pairs, Error> {
     Ok(crate::schema::pairs_of(&parse_member(body, "metadata", &METADATA, Microversion::MAX)?.0))
 }
 
-/// `PUT /volumes/{id}/metadata/{key}`, and the same of snapshots.
+/// `PUT /volumes/{id}/metadata/{key}`.
 // Cinder: cinder/api/schemas/volume_metadata.py, update.
 pub(super) const METADATA_ITEM: Rule =
     closed(&[Check::Fields(&[Field::required("meta", META_PAIR)]), Check::Closed]);

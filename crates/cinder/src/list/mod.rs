@@ -26,7 +26,7 @@ use crate::{access::actions::Rule, errors::Missing};
 pub use self::{
     allowed::{AllowedFilters, RESOURCE_FILTERS},
     column::Column,
-    request::{ListRequest, PAGE_ROWS_MAX},
+    request::{AllProjects, ListRequest, PAGE_ROWS_MAX, parse_flag},
     run::{ListPage, list},
     types::{list_types, parse_is_public},
 };
@@ -63,6 +63,8 @@ pub trait ListResource: Table<Row = Self, Key = Uuid> + Filterable {
     const NAME_SORTED_SINCE: u16;
     /// Whether lists return the number of all rows on request, from 3.45 on.
     const COUNTED: bool;
+    /// The reading of `all_tenants`.
+    const ALL_PROJECTS: AllProjects;
     /// The index of a project's rows in order of creation; none if rows belong to no project.
     const BY_PROJECT: Option<&'static Index<Self, (String, i64, Uuid)>>;
     /// The index of all rows in order of creation.

@@ -72,13 +72,9 @@ impl ListRequest {
         let sort = Sort::parse::<T>(get("sort"), (get("sort_key"), get("sort_dir")), version)?;
         // A non-boolean value is rejected only where the flag has a meaning: `all_tenants` of a
         // member has none.
-        let flag = |name: &'static str| match get(name) {
-            None => Ok(false),
-            Some(text) => boolean_text(text)
-                .ok_or_else(|| Error::input(format!("Invalid value '{text}' for '{name}'."))),
-        };
-        let with_count = counts && flag("with_count")?;
-        let all_tenants = caller.is_admin() && flag("all_tenants")?;
+        let with_count = counts && get("with_count").map_or(Ok(false), count_flag)?;
+        let all_tenants =
+            caller.is_admin() && get("all_tenants").map_or(Ok(false), T::ALL_PROJECTS.reader())?;
         let taken = |key: &str| {
             matches!(
                 key,
@@ -106,7 +102,7 @@ impl ListRequest {
                     project = Some(value.into());
                 }
                 FilterKey::Equal(key) => {
-                    let mut condition = parse_condition(key, value, version)?;
+                    let mut condition = parse_condition::<T>(key, value, version)?;
                     if key == "extra_specs" && !caller.is_admin() {
                         // Otherwise a member could probe for specs that are hidden from members.
                         condition.restrict(is_shown);
@@ -136,14 +132,61 @@ impl ListRequest {
     }
 }
 
-fn parse_condition(key: &str, value: &str, version: Microversion) -> Result<Condition, Error> {
+/// Parses a boolean of a query, whose case does not count.
+pub fn parse_flag(text: &str) -> Option<bool> {
+    boolean_text(&text.to_ascii_lowercase())
+}
+
+fn count_flag(text: &str) -> Result<bool, Error> {
+    named_flag("with_count", text)
+}
+
+// Cinder: cinder/utils.py, get_bool_param.
+fn named_flag(name: &str, text: &str) -> Result<bool, Error> {
+    parse_flag(text)
+        .ok_or_else(|| Error::request(format!("Value '{text}' for '{name}' is not a boolean.")))
+}
+
+/// The reading of `all_tenants`, which the lists of the reference differ in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AllProjects {
+    /// Another value than a boolean is refused, as a parameter is.
+    Strict,
+    /// Another value is refused in the words of backups.
+    Backups,
+    /// Another value is false.
+    Loose,
+}
+
+impl AllProjects {
+    fn reader(self) -> fn(&str) -> Result<bool, Error> {
+        match self {
+            Self::Strict => |text| named_flag("all_tenants", text),
+            // Cinder: cinder/backup/api.py, API.get_all.
+            Self::Backups => |text| {
+                parse_flag(text).ok_or_else(|| {
+                    Error::request(format!("all_tenants must be a boolean, got '{text}'."))
+                })
+            },
+            Self::Loose => |text| Ok(parse_flag(text).unwrap_or(false)),
+        }
+    }
+}
+
+fn parse_condition<T: ListResource>(
+    key: &str,
+    value: &str,
+    version: Microversion,
+) -> Result<Condition, Error> {
+    // A list that has no such filter compares the column with the text, as with that of any other key.
+    let known = T::FILTERS.keys.contains(&key);
     Ok(match key {
         "metadata" | "glance_metadata" | "extra_specs" => Condition::pairs(key, value),
-        "created_at" | "updated_at" if version.at_least(TIMES_SINCE) => {
+        "created_at" | "updated_at" if known && version.at_least(TIMES_SINCE) => {
             Condition::times(key, value)?
         }
         "host" | "cluster_name" => Condition::host(key, value),
-        "bootable" => {
+        "bootable" if known => {
             let strict = version.at_least(BOOTABLE_SINCE);
             // Before 3.2 every value but these three spellings means true. Cinder:
             // cinder/volume/api.py, API._check_boolean_filter_value.

@@ -3,7 +3,9 @@
 use statehold_store::{Index, folded};
 use uuid::Uuid;
 
-use super::{AllowedFilters, Column, ColumnGetter, ListResource, allowed, ordered::indexed};
+use super::{
+    AllProjects, AllowedFilters, Column, ColumnGetter, ListResource, allowed, ordered::indexed,
+};
 use crate::{
     access::actions::Rule,
     caller::policy,
@@ -25,6 +27,7 @@ macro_rules! list_resource {
             const SORT_KEYS: &'static [&'static str] = &["id", "created_at", $($sort),*];
             const NAME_SORTED_SINCE: u16 = 0 $(+ $since)?;
             const COUNTED: bool = $counted;
+            const ALL_PROJECTS: AllProjects = list_resource!(@all $row);
             const BY_PROJECT: Option<&'static Index<Self, (String, i64, Uuid)>> =
                 list_resource!(@index $row $project);
             const BY_CREATED: &'static Index<Self, (i64, Uuid)> = &Self::BY_CREATED;
@@ -73,6 +76,9 @@ macro_rules! list_resource {
             }
         }
     };
+    (@all Volume) => { AllProjects::Strict };
+    (@all Backup) => { AllProjects::Backups };
+    (@all $row:ident) => { AllProjects::Loose };
     (@index $row:ident yes) => { Some(&<$row>::BY_PROJECT) };
     (@index $row:ident no) => { None };
     (@project $this:ident yes) => { Some(&$this.project_id) };

@@ -20,6 +20,7 @@ use crate::{
     },
     status_machine::{VolumeOperation, check_settled},
     totals,
+    version::Microversion,
     work::queue,
 };
 
@@ -49,7 +50,8 @@ pub struct ManageVolumeSpec {
 /// Adopts a volume of a back end with the ID `id`. Its row is `managing`, which clients read as
 /// `creating`, with a size of 0 GiB until a worker has measured it. Admins only.
 ///
-/// `is_up` returns whether a back end is up and accepts volumes.
+/// `place` returns the back end with its pool, `host@backend#pool`, for a request that names it with
+/// or without the pool; `None` if it is missing.
 ///
 /// # Errors
 /// [`Error`] with the status 400 if the back end is missing, or the volume is managed already.
@@ -59,18 +61,25 @@ pub fn manage_volume(
     cx: &Context<'_>,
     id: Uuid,
     spec: ManageVolumeSpec,
-    is_up: impl FnOnce(&str) -> bool,
+    place: impl FnOnce(&str) -> Option<Box<str>>,
 ) -> Result<(), Error> {
     cx.caller.check(policy::VOLUME_MANAGE)?;
-    let host = named_host(spec.host, spec.cluster)?;
+    let host = named_host(cx.version, (spec.host, spec.cluster), CLUSTER_SINCE)?;
     let named = spec.volume_type.as_deref().filter(|text| !text.is_empty());
     let volume_type = match named {
-        Some(text) => VolumeType::clone(find_type(txn, cx.caller, text)?),
+        // Cinder: cinder/api/contrib/volume_manage.py, VolumeManageController.create.
+        Some(text) => VolumeType::clone(find_type(txn, cx.caller, text).map_err(|_| {
+            Error::request(format!(
+                "Invalid volume type: Cannot find requested '{text}' volume type"
+            ))
+        })?),
         None => VolumeType::clone(default_type(txn, cx.config, &cx.caller.project)?),
     };
-    if !is_up(&host) {
-        return Err(Error::request(format!("Host '{host}' not found")));
-    }
+    let host = match host {
+        Named::Host(host) => host,
+        Named::Cluster(name) => return Err(Error::request(format!("Cluster '{name}' not found"))),
+    };
+    let host = place(&host).ok_or_else(|| Error::request(format!("Host '{host}' not found")))?;
     let reference = check_reference(spec.reference)?;
     if is_managed(txn, &reference) {
         return Err(Error::request(format!(
@@ -126,16 +135,37 @@ pub fn manage_volume(
     Ok(())
 }
 
-/// Returns the back end of a request, which names either a host or a cluster. No clusters exist.
+/// First version whose requests may name a cluster in place of a host.
+// Cinder: cinder/api/microversions.py, VOLUME_MIGRATE_CLUSTER.
+const CLUSTER_SINCE: u16 = 16;
+
+/// A back end, or a cluster of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// A back end, `host@backend#pool`.
+    Host(Box<str>),
+    /// A cluster. None exist.
+    Cluster(Box<str>),
+}
+
+/// Returns the back end or the cluster of a request, which names one of them. Requests before
+/// 3.`cluster_since` have no cluster.
 ///
 /// # Errors
-/// [`Error`] with the status 400 for neither, for both, and for a cluster.
+/// [`Error`] with the status 400 for neither and for both.
 // Cinder: cinder/api/common.py, get_cluster_host.
-pub fn named_host(host: Option<Box<str>>, cluster: Option<Box<str>>) -> Result<Box<str>, Error> {
-    match (host, cluster) {
-        (Some(host), None) => Ok(host),
-        (None, Some(cluster)) => Err(Error::request(format!("Host '{cluster}' not found"))),
-        _ => Err(Error::input("One and only one of cluster and host must be set.")),
+pub fn named_host(
+    version: Microversion,
+    (host, cluster): (Option<Box<str>>, Option<Box<str>>),
+    cluster_since: u16,
+) -> Result<Named, Error> {
+    let has_clusters = version.at_least(cluster_since);
+    let given = |name: Option<Box<str>>| name.filter(|name| !name.is_empty());
+    match (given(host), given(cluster).filter(|_| has_clusters)) {
+        (Some(host), None) => Ok(Named::Host(host)),
+        (None, Some(cluster)) => Ok(Named::Cluster(cluster)),
+        _ if has_clusters => Err(Error::input("One and only one of cluster and host must be set.")),
+        _ => Err(Error::input("Host field is missing.")),
     }
 }
 

@@ -33,16 +33,18 @@ pub use self::{
         reset_group_status, set_group_specs, update_group, update_group_specs, update_group_type,
         volumes_of,
     },
-    manage::{ManageSnapshotSpec, ManageVolumeSpec, manage_snapshot, manage_volume, named_host},
+    manage::{
+        ManageSnapshotSpec, ManageVolumeSpec, Named, manage_snapshot, manage_volume, named_host,
+    },
     messages::{delete_message, find_message},
     qos::{
         QosSpec, bind_type, create_qos, delete_qos, delete_qos_keys, find_qos, front_end_qos,
         qos_types, unbind_types, update_qos,
     },
     services::{
-        HostUsage, StuckFilter, clean_up_stuck, disable_service, disabled_hosts, enable_service,
-        failover_service, find_service, freeze_service, host_usage, register_service, services,
-        zones,
+        HostUsage, StuckFilter, UsageByProject, clean_up_stuck, disable_service, disabled_hosts,
+        enable_service, failover_service, find_service, freeze_service, host_usage, is_pending,
+        register_service, services, zones,
     },
     snapshots::{
         SnapshotChange, SnapshotSpec, create_snapshot, delete_snapshot, delete_snapshot_metadata,
@@ -55,8 +57,9 @@ pub use self::{
     types::{
         EncryptionChange, TypeChange, TypeSpec, bootstrap, create_type, default_type,
         default_types, delete_encryption, delete_extra_spec, delete_type, find_default_type,
-        find_type, get_extra_spec, get_type, set_default_type, set_encryption, set_extra_specs,
-        set_type_access, type_access, update_encryption, update_extra_specs, update_type,
+        find_type, get_extra_spec, get_type, known_type, set_default_type, set_encryption,
+        set_extra_specs, set_type_access, type_access, update_encryption, update_extra_specs,
+        update_type,
     },
     volumes::*,
 };

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use statehold_store::{Entry, KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::types::get_type;
+use super::types::known_type;
 use crate::{
     Pairs,
     caller::policy,
@@ -239,7 +239,7 @@ pub fn bind_type(
     cx.caller.check(policy::QOS_UPDATE)?;
     let volume_type = volume_type.ok_or_else(no_type)?;
     let qos = find_qos(txn, id)?.id;
-    let mut row = VolumeType::clone(get_type(txn, cx.caller, volume_type)?);
+    let mut row = VolumeType::clone(known_type(txn, cx.caller, volume_type)?);
     if row.qos_specs_id.is_some_and(|other| other != qos) {
         return Err(Error::request(format!(
             "Type {} is already associated with another qos specs: {}",
@@ -271,7 +271,7 @@ pub fn unbind_types(
     let mut rows: Vec<VolumeType> =
         qos_types(txn, cx, id)?.map(|row| VolumeType::clone(row)).collect();
     if let Some(volume_type) = volume_type {
-        let only = get_type(txn, cx.caller, volume_type)?.id;
+        let only = known_type(txn, cx.caller, volume_type)?.id;
         rows.retain(|row| row.id == only);
     }
     for mut row in rows {

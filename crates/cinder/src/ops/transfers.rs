@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use super::volumes::write_volume;
 use crate::{
+    access::actions::Rule,
     caller::policy,
-    context::{Context, check_volume, find_volume},
+    context::{Context, check_volume, find_volume_for},
     errors::{Error, Missing, SnapshotRefusal, VolumeRefusal},
     id::parse_id,
     quota,
@@ -32,10 +33,20 @@ pub fn find_transfer<'v>(
     cx: &Context<'_>,
     id: &str,
 ) -> Result<&'v Entry<Transfer>, Error> {
+    seen(view, cx, policy::TRANSFER_GET, id)
+}
+
+/// The transfer that a client calls `id`, if the caller sees it and may do `rule` with its volume.
+fn seen<'v>(
+    view: &'v impl ReadView,
+    cx: &Context<'_>,
+    rule: Rule,
+    id: &str,
+) -> Result<&'v Entry<Transfer>, Error> {
     let row = parse_id(id).and_then(|id| view.get::<Transfer>(id));
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
     // A transfer has no policy of its own: its volume's owner decides.
-    check_volume(view, cx.caller, policy::TRANSFER_GET, row.map(|row| row.volume_id))?;
+    check_volume(view, cx.caller, rule, row.map(|row| row.volume_id))?;
     Ok(row.ok_or_else(|| Missing::Transfer(id.into()))?)
 }
 
@@ -86,8 +97,8 @@ pub fn create_transfer(
     spec: TransferSpec,
     key: TransferKey<'_>,
 ) -> Result<(), Error> {
-    let mut row = Volume::clone(find_volume(txn, cx.caller, &spec.volume_id)?);
-    cx.caller.check_on(policy::TRANSFER_CREATE, &row)?;
+    let rule = policy::TRANSFER_CREATE;
+    let mut row = Volume::clone(find_volume_for(txn, cx.caller, rule, &spec.volume_id)?);
     let offered = txn.find(&Transfer::BY_VOLUME, row.id).map(|offer| offer.id);
     let status = VolumeOperation::Offer.check(&row)?;
     check_settled(&row)?;
@@ -136,8 +147,7 @@ fn check_snapshots(view: &impl ReadView, volume: Uuid) -> Result<(), Error> {
 /// [`Missing::Transfer`].
 // Cinder: cinder/transfer/api.py, API.delete.
 pub fn delete_transfer(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
-    let transfer = Transfer::clone(find_transfer(txn, cx, id)?);
-    check_volume(txn, cx.caller, policy::TRANSFER_DELETE, Some(transfer.volume_id))?;
+    let transfer = Transfer::clone(seen(txn, cx, policy::TRANSFER_DELETE, id)?);
     txn.delete::<Transfer>(transfer.id)?;
     let volume = txn.get::<Volume>(transfer.volume_id).map(|row| Volume::clone(row));
     // An operator may have reset the status, which then stays.

@@ -166,6 +166,12 @@ impl Volume {
         )
     }
 
+    /// Returns whether a restore of a backup creates it.
+    pub(crate) fn is_new_of_restore(&self) -> bool {
+        self.status == VolumeStatus::RestoringBackup
+            && self.previous_status == Some(VolumeStatus::Creating)
+    }
+
     /// Removes and returns the status to go back to when the present operation ends.
     pub(crate) fn take_previous_status(&mut self) -> VolumeStatus {
         // The attachment may have changed during the operation, so a stored `in-use` can be stale.

@@ -4,10 +4,14 @@ use serde_json::Value;
 
 use crate::python;
 
-const TRUE: [&str; 12] =
-    ["True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes", "y", "t"];
-const FALSE: [&str; 12] =
-    ["False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no", "n", "f"];
+/// The number of spellings of `true`.
+const SPELLINGS_OF_TRUE: usize = 12;
+
+/// The spellings of `true`, then those of `false`.
+pub(super) const SPELLINGS: [&str; 24] = [
+    "True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes", "y", "t", "False", "FALSE",
+    "false", "0", "OFF", "Off", "off", "NO", "No", "no", "n", "f",
+];
 
 /// Returns a value as a boolean: `true` and `false`, the numbers 1 and 0, or a spelling.
 pub(crate) fn boolean(value: &Value) -> Option<bool> {
@@ -25,20 +29,16 @@ pub(crate) fn boolean(value: &Value) -> Option<bool> {
 
 /// Returns a string as a boolean, if it is a spelling of one.
 pub(crate) fn boolean_text(text: &str) -> Option<bool> {
-    if TRUE.contains(&text) {
-        Some(true)
-    } else if FALSE.contains(&text) {
-        Some(false)
-    } else {
-        None
-    }
+    let place = SPELLINGS.iter().position(|spelling| *spelling == text)?;
+    Some(place < SPELLINGS_OF_TRUE)
 }
 
 /// Returns the list of spellings that a refusal shows.
 pub(super) fn spellings() -> String {
-    let list = |first: &str, rest: [&str; 12]| {
+    let (yes, no) = SPELLINGS.split_at(SPELLINGS_OF_TRUE);
+    let list = |first: &str, rest: &[&str]| {
         let rest = rest.iter().map(|text| python::quoted(text));
         std::iter::once(first.to_owned()).chain(rest).collect::<Vec<_>>().join(", ")
     };
-    format!("[{}, {}]", list("True", TRUE), list("False", FALSE))
+    format!("[{}, {}]", list("True", yes), list("False", no))
 }

@@ -254,7 +254,7 @@ fn length(text: &str, name: &str, min: usize) -> Result<(), Misformat> {
 }
 
 /// A value that Python takes for true.
-fn is_truthy(value: &Value) -> bool {
+pub(crate) fn is_truthy(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
         Value::Bool(true) => true,

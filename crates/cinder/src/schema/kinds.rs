@@ -4,6 +4,7 @@
 
 use super::{
     SIZE_GIB_MAX, TEXT_MAX,
+    boolean::SPELLINGS,
     format::{Format, Pattern},
     table::{Check, Rule, Type},
 };
@@ -22,6 +23,9 @@ pub(crate) const OBJECT: Rule = Rule { types: &[Type::Object], checks: &[] };
 
 /// An object with any members, or null.
 pub(crate) const OBJECT_OR_NULL: Rule = Rule { types: &[Type::Object, Type::Null], checks: &[] };
+
+/// Any value.
+pub(crate) const ANY: Rule = Rule { types: &[], checks: &[] };
 
 /// A string of any length.
 pub(crate) const UNBOUNDED: Rule = Rule { types: STRING, checks: &[] };
@@ -81,9 +85,15 @@ pub(crate) const BARE_NAME: Rule =
 pub(crate) const BOOLEAN: Rule =
     Rule { types: &[Type::Boolean, Type::String], checks: &[Check::Flag] };
 
-/// A boolean, a spelling of one, or null.
-pub(crate) const BOOLEAN_OR_NULL: Rule =
-    Rule { types: &[], checks: &[Check::Either(&[NULL, BOOLEAN])] };
+/// A boolean, a spelling of one, or null. Unlike [`BOOLEAN`] it has no numbers.
+pub(crate) const BOOLEAN_OR_NULL: Rule = Rule {
+    types: &[],
+    checks: &[Check::Either(&[
+        NULL,
+        Rule { types: &[Type::Boolean], checks: &[] },
+        Rule { types: STRING, checks: &[Check::OneOf(&SPELLINGS)] },
+    ])],
+};
 
 const SIZE_CHECKS: &[Check] = &[Check::Pattern(Pattern::Digits), Check::Min(1), INT_MAX];
 

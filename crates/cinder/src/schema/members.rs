@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::boolean;
-use crate::{Pairs, id::parse_id};
+use crate::{Pairs, id::parse_id, python};
 
 /// The members of a checked object.
 #[derive(Debug, Default)]
@@ -17,6 +17,14 @@ impl Members {
 
     pub(crate) fn text(&self, key: &str) -> Option<Box<str>> {
         self.0.get(key).and_then(Value::as_str).map(Box::from)
+    }
+
+    /// Returns a member that no table checked as the reference writes it into its refusals; null is none.
+    pub(crate) fn shown(&self, key: &str) -> Option<Box<str>> {
+        match self.0.get(key)? {
+            Value::Null => None,
+            value => Some(python::str(value).into()),
+        }
     }
 
     /// Returns a string without the blanks around it.

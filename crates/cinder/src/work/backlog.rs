@@ -88,9 +88,15 @@ pub fn work_backlog(view: &impl ReadView, now: i64) -> BTreeMap<&'static str, Ba
 pub fn queued_room(view: &impl ReadView) -> BTreeMap<Box<str>, u64> {
     let mut found = BTreeMap::<Box<str>, u64>::new();
     for item in items(view) {
-        let Some(row) = view.get::<Volume>(item.target) else { continue };
+        let volume = match item.task {
+            Task::RestoreBackup { volume } => volume,
+            _ => item.target,
+        };
+        let Some(row) = view.get::<Volume>(volume) else { continue };
         let gib = match item.task {
             Task::CreateVolume { .. } => row.size,
+            // A volume that exists has its room already.
+            Task::RestoreBackup { .. } if row.is_new_of_restore() => row.size,
             Task::ExtendVolume { size } => size.saturating_sub(row.size),
             _ => continue,
         };

@@ -43,7 +43,7 @@ pub(super) fn finish_backup(
         Task::DeleteBackup => BackupStatus::ErrorDeleting,
         Task::RestoreBackup { volume } => {
             let after = if done { VolumeStatus::Available } else { VolumeStatus::ErrorRestoring };
-            end_restore(txn, now, *volume, after)?;
+            end_restore(txn, now, (*volume, after), &row)?;
             // A restore only reads the backup.
             BackupStatus::Available
         }

@@ -5,40 +5,75 @@ use statehold_store::{WriteError, WriteTxn};
 use super::outcome::{FailureCause, Outcome};
 use crate::rows::{Message, Task, WorkItem, WorkTarget};
 
+/// A code of a message with the words for it.
+type Code = (&'static str, &'static str);
+
 impl FailureCause {
+    /// Returns the detail of the message about a task that failed for this cause.
     // Cinder: cinder/message/message_field.py, Detail.
-    fn code(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Unknown => ("001", "An unknown error occurred."),
-            Self::NoBackend => ("003", "Could not find any available weighted backend."),
-            Self::Quota => ("006", "Not enough quota resource for operation."),
-            Self::Extend => ("010", "Volume Driver failed to extend volume."),
-            Self::NoBackupService => {
+    fn detail(self, task: &Task) -> Code {
+        match (self, task) {
+            (Self::NoBackend, _) => ("003", "Could not find any available weighted backend."),
+            (Self::Quota, _) => ("006", "Not enough quota resource for operation."),
+            (Self::NoBackupService, _) => {
                 ("024", "Backup failed to schedule. Service not found for creating backup.")
             }
+            (Self::Held, _) => ("027", "Volume status is invalid."),
+            // Cinder: cinder/volume/manager.py, VolumeManager.extend_volume_completion.
+            (Self::Extend, _) | (_, Task::ExtendVolume { .. }) => {
+                ("010", "Volume Driver failed to extend volume.")
+            }
+            (Self::Driver, task) => match task {
+                // A move creates the volume at its destination.
+                Task::CreateVolume { .. }
+                | Task::ManageVolume { .. }
+                | Task::RetypeVolume { .. }
+                | Task::MigrateVolume { .. } => ("012", "Driver failed to create the volume."),
+                Task::CreateSnapshot | Task::ManageSnapshot { .. } => {
+                    ("013", "Snapshot failed to create.")
+                }
+                Task::DeleteSnapshot { .. } => ("016", "Snapshot failed to delete."),
+                Task::CreateBackup => ("020", "Backup driver failed to create backup."),
+                Task::DeleteBackup => ("025", "Backup driver failed to delete backup."),
+                Task::RestoreBackup { .. } => ("026", "Backup driver failed to restore backup."),
+                _ => UNKNOWN,
+            },
+            (Self::Unknown, _) => UNKNOWN,
         }
     }
 }
 
+const UNKNOWN: Code = ("001", "An unknown error occurred.");
+
 impl Task {
-    /// Returns the code and description of the action in messages.
+    /// Returns the action of a message about its failure, or `None` for a task without one: the reference
+    /// writes no message about it, and clients know no code for it.
     // Cinder: cinder/message/message_field.py, Action.
-    fn code(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::CreateVolume { .. } | Self::CreateGroup => ("001", "schedule allocate volume"),
-            Self::DeleteVolume { .. } => ("006", "unmanage volume"),
+    fn action(&self, cause: FailureCause) -> Option<Code> {
+        let created = ("008", "create volume from backend storage");
+        Some(match self {
+            // The reference's scheduler fails before the back end is asked.
+            Self::CreateVolume { .. } | Self::RetypeVolume { .. } | Self::MigrateVolume { .. }
+                if cause != FailureCause::Driver =>
+            {
+                ("001", "schedule allocate volume")
+            }
+            Self::CreateVolume { .. }
+            | Self::ManageVolume { .. }
+            | Self::RetypeVolume { .. }
+            | Self::MigrateVolume { .. } => created,
+            Self::DeleteVolume { keep_data: true } => ("006", "unmanage volume"),
             Self::ExtendVolume { .. } => ("007", "extend volume"),
-            Self::ManageVolume { .. } => ("008", "create volume from backend storage"),
             Self::CreateSnapshot | Self::ManageSnapshot { .. } => ("009", "create snapshot"),
             Self::DeleteSnapshot { .. } => ("010", "delete snapshot"),
             Self::CreateBackup | Self::CheckBackup => ("013", "create backup"),
             Self::DeleteBackup => ("014", "delete backup"),
             Self::RestoreBackup { .. } => ("015", "restore backup"),
-            Self::RetypeVolume { .. } | Self::MigrateVolume { .. } | Self::RevertVolume { .. } => {
-                ("000", "change volume")
-            }
-            Self::DeleteGroup => ("000", "delete group"),
-        }
+            Self::DeleteVolume { keep_data: false }
+            | Self::RevertVolume { .. }
+            | Self::CreateGroup
+            | Self::DeleteGroup => return None,
+        })
     }
 }
 
@@ -51,19 +86,16 @@ pub(super) fn add_message(
     outcome: &Outcome,
 ) -> Result<(), WriteError> {
     let Outcome::Failed { cause, message } = outcome else { return Ok(()) };
+    let Some((action, does)) = item.task.action(*cause) else { return Ok(()) };
     let resource_type = match item.kind {
         WorkTarget::Volume => "VOLUME",
         WorkTarget::Snapshot => "VOLUME_SNAPSHOT",
         WorkTarget::Backup => "VOLUME_BACKUP",
-        WorkTarget::Group => "GROUP",
-    };
-    // Cinder: cinder/volume/manager.py, VolumeManager.extend_volume_completion.
-    let cause = match (&item.task, cause) {
-        (Task::ExtendVolume { .. }, FailureCause::Unknown) => FailureCause::Extend,
-        _ => *cause,
+        // The reference has no messages about groups.
+        WorkTarget::Group => return Ok(()),
     };
     // Cinder: cinder/message/api.py, API.create, joins the parts of `event_id`.
-    let ((action, does), (detail, why)) = (item.task.code(), cause.code());
+    let (detail, why) = cause.detail(&item.task);
     txn.upsert::<Message>(Message {
         id: *message,
         project_id: project.into(),

@@ -67,6 +67,10 @@ impl Outcome {
 pub enum FailureCause {
     /// A cause that only the log of the server has.
     Unknown,
+    /// The back end or the backup repository failed.
+    Driver,
+    /// A volume that is in use or has snapshots cannot move to another back end.
+    Held,
     /// No back end is eligible for the volume.
     NoBackend,
     /// The volume was not extended, by its back end or by the host that uses it.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::group::{self, resolve_group};
 use crate::{
     context::Context,
+    ops::temporary_volume_name,
     quota,
     rows::{
         Backup, BackupStatus, SchedulerHints, Snapshot, SnapshotStatus, Task, Volume, VolumeSource,
@@ -46,7 +47,9 @@ pub(crate) fn cancel(
         }
         // The restore may have written a part of the backup.
         Task::RestoreBackup { volume } => {
-            end_restore(txn, cx.now, volume, VolumeStatus::ErrorRestoring)
+            let backup = txn.get::<Backup>(target).map(|row| Backup::clone(row));
+            let after = (volume, VolumeStatus::ErrorRestoring);
+            backup.map_or(Ok(()), |backup| end_restore(txn, cx.now, after, &backup))
         }
         _ => Ok(()),
     }
@@ -109,18 +112,35 @@ pub(super) fn release_source(
 pub(super) fn end_restore(
     txn: &mut WriteTxn<'_>,
     now: i64,
-    volume: Uuid,
-    after: VolumeStatus,
+    (volume, after): (Uuid, VolumeStatus),
+    backup: &Backup,
 ) -> Result<(), WriteError> {
     let row = txn.get::<Volume>(volume);
     let Some(row) = row.filter(|row| row.status == VolumeStatus::RestoringBackup) else {
         return Ok(());
     };
     let mut row = Volume::clone(row);
+    let is_new = row.is_new_of_restore();
+    row.previous_status = None;
     row.status = after;
+    if is_new && after == VolumeStatus::Available {
+        name_restored(&mut row, backup);
+    }
     row.updated_at = Some(now);
     totals::put_volume(txn, row)?;
     Ok(())
+}
+
+/// Sets the name of a volume that was created from a backup to that of the backed-up volume, unless
+/// the request named it, and records the backup in its metadata.
+pub(super) fn name_restored(row: &mut Volume, backup: &Backup) {
+    row.metadata.insert("src_backup_id".into(), backup.id.to_string().into());
+    let meanwhile = temporary_volume_name(backup.id);
+    if row.name.as_ref().is_none_or(|name| *name == meanwhile)
+        && let Some(name) = &backup.volume_name
+    {
+        row.name = Some(name.clone());
+    }
 }
 
 /// Makes a backup available after its data was copied to a new volume.

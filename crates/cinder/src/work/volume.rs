@@ -6,12 +6,11 @@ use uuid::Uuid;
 use super::{
     message::add_message,
     outcome::{FailureCause, Outcome, Placement},
-    release::{delete_hints, release_backup, release_snapshot},
+    release::{delete_hints, name_restored, release_backup, release_snapshot},
 };
 use crate::{
     config::Config,
     errors::Error,
-    ops::temporary_volume_name,
     quota,
     rows::{
         Backup, MigrationStatus, QuotaKind, Task, Volume, VolumeSource, VolumeStatus, WorkItem,
@@ -69,8 +68,8 @@ pub(super) fn finish_volume(
     let before = row.take_previous_status();
     row.updated_at = Some(now);
     if let Task::CreateVolume { source: VolumeSource::Backup(backup) } = &item.task {
-        if done {
-            name_restored(txn, &mut row, *backup);
+        if let Some(backup) = txn.get::<Backup>(*backup).filter(|_| done) {
+            name_restored(&mut row, backup);
         }
         release_backup(txn, now, *backup)?;
     }
@@ -149,18 +148,6 @@ pub(super) fn finish_volume(
     add_message(txn, now, &row.project_id, item, over_quota.as_ref().unwrap_or(outcome))?;
     totals::put_volume(txn, row)?;
     Ok(())
-}
-
-/// Sets the name of a volume that was created from a backup to that of the backed-up volume, unless the request named
-/// it, and records the backup in its metadata.
-fn name_restored(view: &impl ReadView, row: &mut Volume, backup: Uuid) {
-    row.metadata.insert("src_backup_id".into(), backup.to_string().into());
-    let meanwhile = temporary_volume_name(backup);
-    if row.name.as_ref().is_none_or(|name| *name == meanwhile)
-        && let Some(name) = view.get::<Backup>(backup).and_then(|row| row.volume_name.clone())
-    {
-        row.name = Some(name);
-    }
 }
 
 /// Sets the size of an adopted volume. Returns `false` if it exceeds the quota of the project.

@@ -74,7 +74,7 @@ fn encrypt(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
         created_at: 5,
         updated_at: None,
     };
-    admin(|cx| set_encryption(txn, cx, &TYPE.to_string(), encryption))
+    admin(|cx| set_encryption(txn, cx, &TYPE.to_string(), encryption).map(drop))
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn encrypted_types_reject_new_volumes() {
         volume_type: Some("t".into()),
         ..ManageVolumeSpec::default()
     };
-    let managed = admin(|cx| manage_volume(&mut txn, cx, id, spec, |_| true));
+    let managed = admin(|cx| manage_volume(&mut txn, cx, id, spec, |host| Some(host.into())));
     assert_eq!(managed, Err(refusal.clone()));
     assert_eq!(refusal.status(), 400);
     assert!(refusal.to_string().contains("no key manager"), "{refusal}");
@@ -213,7 +213,7 @@ fn managed_volume_over_quota_has_a_message() {
         reference: Some("disk".into()),
         ..ManageVolumeSpec::default()
     };
-    admin(|cx| manage_volume(&mut txn, cx, id, spec, |_| true)).unwrap();
+    admin(|cx| manage_volume(&mut txn, cx, id, spec, |host| Some(host.into()))).unwrap();
     let item = start_work(&mut txn, 5, WorkTarget::Volume, id).unwrap().unwrap();
     let message = Uuid::from_u128(11);
     let outcome = Outcome::Managed { size: 8, message };

@@ -322,7 +322,7 @@ impl World {
                     reference: Some("file".into()),
                     ..ManageVolumeSpec::default()
                 };
-                manage_volume(&mut txn, &cx, id, spec, |_| true)
+                manage_volume(&mut txn, &cx, id, spec, |host| Some(host.into()))
             }
             Op::Group => {
                 let volume_types = [PLAIN, MULTI].map(|id| id.to_string().into()).to_vec();

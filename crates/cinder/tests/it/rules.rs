@@ -294,7 +294,8 @@ fn managed_volumes_cannot_be_managed_again() {
             ..ManageVolumeSpec::default()
         };
         let id = Uuid::from_u128(11);
-        let done = with(Role::Admin, |cx| manage_volume(&mut txn, cx, id, spec, |_| true));
+        let done =
+            with(Role::Admin, |cx| manage_volume(&mut txn, cx, id, spec, |host| Some(host.into())));
         assert!(done.is_err(), "{name}");
     }
 }
@@ -474,7 +475,8 @@ fn data_of_unadopted_volumes_is_never_deleted() {
         reference: Some("disk".into()),
         ..ManageVolumeSpec::default()
     };
-    with(Role::Admin, |cx| manage_volume(&mut txn, cx, id, spec, |_| true)).unwrap();
+    with(Role::Admin, |cx| manage_volume(&mut txn, cx, id, spec, |host| Some(host.into())))
+        .unwrap();
     let options = DeleteOptions { force: true, cascade: false };
     for _ in 0..2 {
         let text = id.to_string();

@@ -110,7 +110,7 @@ fn usage_of_back_ends_is_counted_by_project() {
     let spec = SnapshotSpec { volume_id: VOLUME.to_string().into(), ..SnapshotSpec::default() };
     admin(|cx| create_snapshot(&mut txn, cx, Uuid::from_u128(20), spec)).unwrap();
     let usage = HostUsage { volumes: 1, volume_gib: 2, snapshots: 1, snapshot_gib: 2 };
-    let found = admin(|cx| host_usage(&txn, cx, BACKEND)).unwrap();
+    let (_, found) = admin(|cx| host_usage(&txn, cx, BACKEND)).unwrap();
     assert_eq!(found, BTreeMap::from([("p".into(), usage)]));
     assert_eq!(usage.plus(usage).volume_gib, 4);
     assert!(admin(|cx| host_usage(&txn, cx, "m@a#pool")).is_err());

@@ -353,7 +353,7 @@ const KINDS: &[Kind] = &[
         ask: |txn, cx| {
             let (host, reference) = (Some("h@b#b".into()), Some("disk".into()));
             let spec = ManageVolumeSpec { host, reference, ..ManageVolumeSpec::default() };
-            manage_volume(txn, cx, VOLUME, spec, |_| true)
+            manage_volume(txn, cx, VOLUME, spec, |host| Some(host.into()))
         },
     },
     Kind {

@@ -56,8 +56,8 @@ fn volumes_snapshots_and_clones_are_files() {
     let action = format!("{path}/action");
     cloud.expect(202, "POST", &action, &json!({"os-extend": {"new_size": 3}}));
     assert_eq!(cloud.wait(&path, "available")["size"], 3);
-    let info =
-        cloud.expect(200, "POST", &action, &json!({"os-initialize_connection": {"connector": {}}}));
+    let connect = json!({"os-initialize_connection": {"connector": {"host": "h"}}});
+    let info = cloud.expect(200, "POST", &action, &connect);
     let info = &info["connection_info"];
     assert_eq!(info["driver_volume_type"], "local");
     assert_eq!(

@@ -150,7 +150,7 @@ fn damaged_backups_are_not_restored_and_leave_the_volume_as_it_was() {
     cloud.wait(&format!("/backups/{backup}"), "available");
     assert_eq!(&read(dir.path(), &volume, 0), b"next");
     let messages = cloud.expect(200, "GET", "/messages", &Value::Null);
-    assert_eq!(messages["messages"][0]["event_id"], "VOLUME_VOLUME_BACKUP_015_001");
+    assert_eq!(messages["messages"][0]["event_id"], "VOLUME_VOLUME_BACKUP_015_026");
 }
 
 #[test]

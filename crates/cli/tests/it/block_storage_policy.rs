@@ -111,6 +111,66 @@ fn a_policy_file_decides_by_role_owner_and_project() {
 }
 
 #[test]
+fn a_write_asks_for_its_own_action_alone() {
+    let writes = [
+        "volume_extension:type_create",
+        "volume_extension:type_update",
+        "volume_extension:type_delete",
+        "volume_extension:types_extra_specs:create",
+        "volume_extension:types_extra_specs:index",
+        "volume_extension:volume_type_encryption:create",
+        "volume:create",
+        "volume:attachment_create",
+        "volume:attachment_update",
+        "volume:attachment_delete",
+        "volume:create_transfer",
+        "volume:delete_transfer",
+    ];
+    let mut file: String = writes.map(|action| format!("\"{action}\" = [\"storage\"]\n")).concat();
+    file.push_str("\"volume:get\" = [\"reader\"]\n\"volume_extension:type_get\" = [\"reader\"]\n");
+    let Setting { cloud, _identity: identity, .. } = &setting(&file);
+    identity.know_user("storage", ("u9", "p1"), &["storage"]);
+    let send = |method: &str, path: &str, body: &Value, status: u16| {
+        let reply = call(cloud, "storage", method, path, body);
+        assert_eq!(reply.status, status, "{method} {path}: {}", reply.body);
+        if reply.body.is_empty() { Value::Null } else { reply.json() }
+    };
+    let id = |reply: &Value, name: &str| reply[name]["id"].as_str().unwrap().to_owned();
+    let body = json!({"volume_type": {"name": "t"}});
+    let path = format!("/v3/types/{}", id(&send("POST", "/v3/types", &body, 200), "volume_type"));
+    send("PUT", &path, &json!({"volume_type": {"name": "u"}}), 200);
+    let specs = format!("{path}/extra_specs");
+    send("POST", &specs, &json!({"extra_specs": {"k": "v"}}), 200);
+    send("GET", &specs, &Value::Null, 200);
+    let encryption = json!({"encryption": {"provider": "luks", "control_location": "front-end"}});
+    send("POST", &format!("{path}/encryption"), &encryption, 200);
+    assert_eq!(get(cloud, "storage", &path), 403);
+    send("DELETE", &path, &Value::Null, 202);
+
+    let made = send("POST", "/v3/volumes", &json!({"volume": {"size": 1}}), 202);
+    let volume = id(&made, "volume");
+    assert_eq!(get(cloud, "storage", &format!("/v3/volumes/{volume}")), 403);
+    let until = Instant::now() + cloud::PATIENCE;
+    loop {
+        let reply = call(cloud, "one", "GET", &format!("/v3/volumes/{volume}"), &Value::Null);
+        if reply.json()["volume"]["status"] == "available" {
+            break;
+        }
+        assert!(Instant::now() < until, "{}", reply.body);
+        std::thread::yield_now();
+    }
+    let body = json!({"transfer": {"volume_id": volume}});
+    let transfer = id(&send("POST", "/v3/volume-transfers", &body, 202), "transfer");
+    send("DELETE", &format!("/v3/volume-transfers/{transfer}"), &Value::Null, 202);
+    let body = json!({"attachment": {"volume_uuid": volume}});
+    let attachment = id(&send("POST", "/v3/attachments", &body, 200), "attachment");
+    let path = format!("/v3/attachments/{attachment}");
+    send("PUT", &path, &json!({"attachment": {"connector": {"host": "h"}}}), 200);
+    assert_eq!(get(cloud, "storage", &path), 403);
+    send("DELETE", &path, &Value::Null, 200);
+}
+
+#[test]
 fn by_default_members_do_not_see_the_encryption_of_types() {
     let Setting { cloud, .. } = &setting("");
     let body = json!({"volume_type": {"name": "t"}});

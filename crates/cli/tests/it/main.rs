@@ -13,6 +13,7 @@ mod block_storage_groups;
 mod block_storage_operation;
 mod block_storage_policy;
 mod block_storage_recorded;
+mod block_storage_refusals;
 mod block_storage_resources;
 mod block_storage_services;
 mod blocking;

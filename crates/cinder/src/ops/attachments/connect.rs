@@ -3,10 +3,10 @@
 use statehold_store::{Entry, KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::{find_attachment, refresh_volume_status};
+use super::{find_attachment_for, refresh_volume_status};
 use crate::{
     caller::policy,
-    context::{Context, check_volume},
+    context::Context,
     errors::{Error, Missing, VolumeRefusal},
     rows::{AttachStatus, Attachment, Volume},
     status_machine::VolumeOperation,
@@ -46,8 +46,7 @@ pub fn check_connector(
     id: &str,
     connector: &Connector,
 ) -> Result<Uuid, Error> {
-    let row = find_attachment(view, cx, id)?;
-    check_volume(view, cx.caller, policy::ATTACHMENT_UPDATE, Some(row.volume_id))?;
+    let row = find_attachment_for(view, cx, policy::ATTACHMENT_UPDATE, id)?;
     let volume = view
         .get::<Volume>(row.volume_id)
         .ok_or_else(|| Missing::Volume(row.volume_id.to_string().into()))?;
@@ -85,7 +84,8 @@ pub fn connect_attachment(
     connection_info: Box<str>,
 ) -> Result<(), Error> {
     let volume = check_connector(txn, cx, id, &connector)?;
-    let mut row = Attachment::clone(find_attachment(txn, cx, id)?);
+    let rule = policy::ATTACHMENT_UPDATE;
+    let mut row = Attachment::clone(find_attachment_for(txn, cx, rule, id)?);
     // A completed attachment stays complete if its host requests the connection again.
     if row.attach_status != AttachStatus::Attached {
         row.attach_status = AttachStatus::Attaching;
@@ -115,8 +115,8 @@ pub fn complete_attachment(
     if !cx.version.at_least(COMPLETE_SINCE) {
         return Err(Missing::Operation.into());
     }
-    let mut row = Attachment::clone(find_attachment(txn, cx, id)?);
-    check_volume(txn, cx.caller, policy::ATTACHMENT_COMPLETE, Some(row.volume_id))?;
+    let rule = policy::ATTACHMENT_COMPLETE;
+    let mut row = Attachment::clone(find_attachment_for(txn, cx, rule, id)?);
     row.attach_status = AttachStatus::Attached;
     row.attached_at = row.attached_at.or(Some(cx.now));
     row.updated_at = Some(cx.now);

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{ATTACHMENTS_SINCE, check_attachment_limit, connect::Connector};
 use crate::{
     caller::policy,
-    context::{Context, find_volume},
+    context::{Context, find_volume_for},
     errors::{Error, Missing, VolumeRefusal},
     ops::volumes::write_volume,
     rows::{AttachStatus, Attachment, Volume},
@@ -48,8 +48,8 @@ pub fn create_attachment(
     if !cx.version.at_least(ATTACHMENTS_SINCE) {
         return Err(Missing::Operation.into());
     }
-    let mut row = Volume::clone(find_volume(txn, cx.caller, &spec.volume)?);
-    cx.caller.check_on(policy::ATTACHMENT_CREATE, &row)?;
+    let rule = policy::ATTACHMENT_CREATE;
+    let mut row = Volume::clone(find_volume_for(txn, cx.caller, rule, &spec.volume)?);
     let (volume, status) = (row.id, row.status);
     let action = if row.multiattach {
         VolumeOperation::CreateAttachmentShared

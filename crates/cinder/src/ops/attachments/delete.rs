@@ -2,13 +2,8 @@
 
 use statehold_store::{Entry, KeyRange, Order, ReadView, WriteTxn};
 
-use super::{find_attachment, refresh_volume_status};
-use crate::{
-    caller::policy,
-    context::{Context, check_volume},
-    errors::Error,
-    rows::Attachment,
-};
+use super::{find_attachment_for, refresh_volume_status};
+use crate::{caller::policy, context::Context, errors::Error, rows::Attachment};
 
 /// Rejects the release of an attachment whose instance may have the volume connected, unless the
 /// request comes from a service, which disconnects the host first.
@@ -47,9 +42,8 @@ pub fn delete_attachment(
     cx: &Context<'_>,
     id: &str,
 ) -> Result<Vec<Entry<Attachment>>, Error> {
-    let row = Attachment::clone(find_attachment(txn, cx, id)?);
+    let row = Attachment::clone(find_attachment_for(txn, cx, policy::ATTACHMENT_DELETE, id)?);
     let (id, volume) = (row.id, row.volume_id);
-    check_volume(txn, cx.caller, policy::ATTACHMENT_DELETE, Some(volume))?;
     check_release(cx, &row)?;
     txn.delete::<Attachment>(id)?;
     refresh_volume_status(txn, cx.now, volume)?;

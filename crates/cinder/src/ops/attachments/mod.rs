@@ -14,6 +14,7 @@ pub use self::{
     delete::delete_attachment,
 };
 use crate::{
+    access::actions::Rule,
     caller::policy,
     context::{Context, check_volume},
     errors::{Error, Missing},
@@ -46,13 +47,23 @@ pub fn find_attachment<'v>(
     cx: &Context<'_>,
     id: &str,
 ) -> Result<&'v Entry<Attachment>, Error> {
+    find_attachment_for(view, cx, policy::VOLUME_GET, id)
+}
+
+/// Like [`find_attachment`], by the policy for `rule`: an operation checks its own action alone.
+fn find_attachment_for<'v>(
+    view: &'v impl ReadView,
+    cx: &Context<'_>,
+    rule: Rule,
+    id: &str,
+) -> Result<&'v Entry<Attachment>, Error> {
     if !cx.version.at_least(ATTACHMENTS_SINCE) {
         return Err(Missing::Operation.into());
     }
     let row = parse_id(id).and_then(|id| view.get::<Attachment>(id));
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
     // An attachment has no policy of its own: its volume's owner decides.
-    check_volume(view, cx.caller, policy::VOLUME_GET, row.map(|row| row.volume_id))?;
+    check_volume(view, cx.caller, rule, row.map(|row| row.volume_id))?;
     Ok(row.ok_or_else(|| Missing::Attachment(id.into()))?)
 }
 

@@ -7,7 +7,7 @@ use crate::{
     caller::policy,
     context::{Context, find_backup, find_volume},
     errors::{BackupRefusal, Error},
-    ops::{VolumeSpec, create_volume},
+    ops::{VolumeSpec, volumes::create_restored},
     rows::{Backup, Task, Volume, WorkTarget},
     status_machine::{BackupOperation, VolumeOperation, check_placed},
     totals,
@@ -23,8 +23,9 @@ pub struct RestoreSpec {
     pub name: Option<Box<str>>,
 }
 
-/// Restores a backup and returns the volume's ID: the named one, which is `restoring-backup`, or
-/// `new`. The backup is `restoring` until the end.
+/// Restores a backup and returns the volume's ID: the named one, or `new`. The volume is
+/// `restoring-backup` and the backup `restoring` until the end. If the restore fails, the volume is
+/// `error_restoring`.
 ///
 /// # Errors
 /// [`Error`]; [`BackupRefusal`] unless the backup is available, and the volume available and large
@@ -50,7 +51,9 @@ pub fn restore_backup(
             backup_id: Some(id.into()),
             ..VolumeSpec::default()
         };
-        create_volume(txn, cx, new, volume)?;
+        create_restored(txn, cx, new, volume)?;
+        let task = Task::RestoreBackup { volume: new };
+        queue(txn, cx, (WorkTarget::Backup, backup.id), task, None)?;
         return Ok(new);
     };
     let mut volume = Volume::clone(find_volume(txn, cx.caller, volume)?);
@@ -62,6 +65,8 @@ pub fn restore_backup(
     }
     let to = volume.id;
     volume.status = status;
+    // A status of an earlier operation would state that the volume is new.
+    volume.previous_status = None;
     volume.updated_at = Some(cx.now);
     totals::put_volume(txn, volume)?;
     mark_restoring(txn, cx.now, backup.id)?;

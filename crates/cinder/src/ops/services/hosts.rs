@@ -63,7 +63,11 @@ impl HostUsage {
     }
 }
 
-/// Returns the usage of a back end by project. Admins only.
+/// The usage of a host for each project that has volumes or snapshots on it.
+pub type UsageByProject = BTreeMap<Box<str>, HostUsage>;
+
+/// Returns the back end that `host` names, `host@backend` or a host with back ends, and its usage by
+/// project. Admins only.
 ///
 /// # Errors
 /// [`Error::Policy`] or [`crate::Missing::Service`].
@@ -72,8 +76,9 @@ pub fn host_usage(
     view: &impl ReadView,
     cx: &Context<'_>,
     host: &str,
-) -> Result<BTreeMap<Box<str>, HostUsage>, Error> {
+) -> Result<(Box<str>, UsageByProject), Error> {
     cx.caller.check(policy::HOSTS)?;
-    find_service(view, host, Service::VOLUME)?;
-    Ok(HostUsage::by_project(view, host))
+    let own = find_service(view, host, Service::VOLUME)?.host.clone();
+    let usage = HostUsage::by_project(view, &own);
+    Ok((own, usage))
 }

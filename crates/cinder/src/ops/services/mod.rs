@@ -20,8 +20,8 @@ use crate::{
 };
 
 pub use self::{
-    hosts::{HostUsage, host_usage},
-    stuck::{StuckFilter, clean_up_stuck},
+    hosts::{HostUsage, UsageByProject, host_usage},
+    stuck::{StuckFilter, clean_up_stuck, is_pending},
 };
 
 /// Registers a service, with the ID `id` if it is new, and returns its ID. The operator's switches
@@ -72,17 +72,34 @@ pub fn services<'v>(
         .filter(move |row| is_of(row) && binary.is_none_or(|binary| *row.binary == *binary))
 }
 
-/// Returns a service by its full host and binary.
+/// Returns the service of a binary on a host: `host@backend`, or `host` for the first of its back
+/// ends.
 ///
 /// # Errors
 /// [`Missing::Service`].
+// Cinder: cinder/db/sqlalchemy/api.py, _service_query, whose filter `host` also finds the back ends on it.
 pub fn find_service<'v>(
     view: &'v impl ReadView,
     host: &str,
     binary: &str,
 ) -> Result<&'v Entry<Service>, Error> {
     let missing = || Missing::Service { binary: binary.into(), host: host.into() };
-    Ok(view.get::<Service>((binary, host)).ok_or_else(missing)?)
+    let exact = view.get::<Service>((binary, host));
+    Ok(exact.or_else(|| services(view, Some(host), Some(binary)).next()).ok_or_else(missing)?)
+}
+
+/// Returns the service of back ends that a request to freeze, thaw or fail over names.
+///
+/// # Errors
+/// [`Error`] with the status 400 for an unknown host, and for one with several back ends.
+// Cinder: cinder/volume/api.py, API._get_cluster_and_services_for_replication.
+fn find_replicated<'v>(view: &'v impl ReadView, host: &str) -> Result<&'v Entry<Service>, Error> {
+    let mut all = services(view, Some(host), Some(Service::VOLUME));
+    match (all.next(), all.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(Error::request(format!("No service found with host={host}"))),
+        (Some(_), Some(_)) => Err(Error::request("Services from different clusters found.")),
+    }
 }
 
 fn modify_service(
@@ -149,7 +166,9 @@ pub fn freeze_service(
     frozen: bool,
 ) -> Result<(), Error> {
     let rule = if frozen { policy::SERVICE_FREEZE } else { policy::SERVICE_THAW };
-    modify_service(txn, cx, rule, (host, Service::VOLUME), |row| {
+    cx.caller.check(rule)?;
+    let host = find_replicated(txn, host)?.host.clone();
+    modify_service(txn, cx, rule, (&host, Service::VOLUME), |row| {
         row.frozen = frozen;
         row.disabled = frozen;
         row.disabled_reason = frozen.then(|| "frozen".into());
@@ -159,11 +178,11 @@ pub fn freeze_service(
 /// Rejects the failover of a back end, because no back end replicates. Admins only.
 ///
 /// # Errors
-/// Always: [`Error`] with the status 400, 403 or 404.
+/// Always: [`Error`] with the status 400 or 403.
 // Cinder: cinder/volume/api.py, API.failover.
 pub fn failover_service(view: &impl ReadView, cx: &Context<'_>, host: &str) -> Result<(), Error> {
     cx.caller.check(policy::SERVICE_FAILOVER)?;
-    find_service(view, host, Service::VOLUME)?;
+    find_replicated(view, host)?;
     Err(Error::input(format!(
         "No service could be changed: replication_status in ['{host}'] must be ['enabled', \
          'failed-over'] and must be up to failover."

@@ -32,6 +32,17 @@ pub struct StuckFilter {
     pub id: Option<Uuid>,
 }
 
+/// Returns whether the volume or snapshot of the filter's ID is in a transitional status.
+// Cinder: cinder/api/v3/workers.py, WorkerController.cleanup, which looks for the worker of the
+// resource.
+pub fn is_pending(view: &impl ReadView, filter: &StuckFilter) -> bool {
+    let Some(id) = filter.id else { return false };
+    let selected = |kind| filter.kind.is_none_or(|own| own == kind);
+    let volume = view.get::<Volume>(id).is_some_and(|row| row.status.is_transitional());
+    let snapshot = view.get::<Snapshot>(id).is_some_and(|row| row.status.is_transitional());
+    (volume && selected(WorkTarget::Volume)) || (snapshot && selected(WorkTarget::Snapshot))
+}
+
 /// Ends the transitional status of volumes and snapshots without a work item: deletions are queued
 /// again, all other operations count as failed. Admins only. Returns the back ends of the rows.
 ///

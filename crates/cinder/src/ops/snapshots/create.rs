@@ -45,6 +45,8 @@ pub fn create_snapshot(
     spec: SnapshotSpec,
 ) -> Result<(), Error> {
     let in_use_allowed = cx.version.at_least(IN_USE_SINCE);
+    // An unknown volume goes before the flag, as in the reference.
+    let volume = Volume::clone(find_volume(txn, cx.caller, &spec.volume_id)?);
     if in_use_allowed && spec.force == Some(false) {
         return Err(Error::request(
             "Since microversion 3.66 the 'force' flag is invalid for this request.  For backward \
@@ -52,7 +54,6 @@ pub fn create_snapshot(
              True, it is silently ignored.",
         ));
     }
-    let volume = Volume::clone(find_volume(txn, cx.caller, &spec.volume_id)?);
     cx.caller.check_on(policy::SNAPSHOT_CREATE, &volume)?;
     let action = match (in_use_allowed, spec.force) {
         (true, _) => VolumeOperation::SnapshotInUse,

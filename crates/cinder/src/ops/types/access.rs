@@ -2,7 +2,7 @@
 
 use statehold_store::{Order, ReadView, Scan, Table as _, WriteTxn};
 
-use super::{get_type, write_type};
+use super::{known_type, write_type};
 use crate::{
     caller::policy,
     context::Context,
@@ -20,7 +20,7 @@ pub fn type_access<'v>(
     id: &str,
 ) -> Result<Scan<'v, TypeAccess>, Error> {
     cx.caller.check(policy::TYPE_ACCESS_GET)?;
-    let row = get_type(view, cx.caller, id)?;
+    let row = known_type(view, cx.caller, id)?;
     if row.is_public {
         return Err(Missing::AccessList.into());
     }
@@ -42,7 +42,7 @@ pub fn set_type_access(
 ) -> Result<(), Error> {
     let rule = if allowed { policy::TYPE_ACCESS_ADD } else { policy::TYPE_ACCESS_REMOVE };
     cx.caller.check(rule)?;
-    let row = VolumeType::clone(get_type(txn, cx.caller, id)?);
+    let row = VolumeType::clone(known_type(txn, cx.caller, id)?);
     if row.is_public {
         return Err(Error::request(
             "Type access modification is not applicable to public volume type.",

@@ -2,7 +2,7 @@
 
 use statehold_store::{KeyRange, Order, ReadView, Table as _, WriteTxn};
 
-use super::{get_type, has_pending_retype, has_volumes};
+use super::{has_pending_retype, has_volumes, known_type};
 use crate::{
     caller::policy,
     context::Context,
@@ -19,7 +19,7 @@ use crate::{
 // Cinder: cinder/volume/volume_types.py, destroy.
 pub fn delete_type(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     cx.caller.check(policy::TYPE_DELETE)?;
-    let row = VolumeType::clone(get_type(txn, cx.caller, id)?);
+    let row = VolumeType::clone(known_type(txn, cx.caller, id)?);
     if row.name == cx.config.default_type || txn.count::<VolumeType>() == 1 {
         return Err(Error::request(format!(
             "The volume type {} is a default volume type and cannot be deleted.",

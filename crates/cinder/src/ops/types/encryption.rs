@@ -1,8 +1,9 @@
 //! The encryption of volume types.
 
 use statehold_store::{ReadView, WriteTxn};
+use uuid::Uuid;
 
-use super::{get_type, has_pending_retype, has_volumes, write_type};
+use super::{has_pending_retype, has_volumes, known_type, write_type};
 use crate::{
     caller::policy,
     context::Context,
@@ -10,7 +11,7 @@ use crate::{
     rows::{Encryption, VolumeType},
 };
 
-/// Sets the encryption of a type's volumes. Admins only.
+/// Sets the encryption of a type's volumes and returns the type's ID. Admins only.
 ///
 /// # Errors
 /// [`Error`] with the status 400 if it is set already, or volumes have the type.
@@ -20,9 +21,9 @@ pub fn set_encryption(
     cx: &Context<'_>,
     id: &str,
     encryption: Encryption,
-) -> Result<(), Error> {
+) -> Result<Uuid, Error> {
     cx.caller.check(policy::TYPE_ENCRYPTION_CREATE)?;
-    let mut row = VolumeType::clone(get_type(txn, cx.caller, id)?);
+    let mut row = VolumeType::clone(known_type(txn, cx.caller, id)?);
     if row.encryption.is_some() {
         let id = row.id;
         return Err(Error::request(format!(
@@ -31,7 +32,9 @@ pub fn set_encryption(
     }
     check_encryption(txn, &row, "create")?;
     row.encryption = Some(encryption);
-    write_type(txn, cx.now, row)
+    let id = row.id;
+    write_type(txn, cx.now, row)?;
+    Ok(id)
 }
 
 fn check_encryption(view: &impl ReadView, row: &VolumeType, verb: &str) -> Result<(), Error> {
@@ -66,7 +69,7 @@ pub fn update_encryption(
     change: EncryptionChange,
 ) -> Result<(), Error> {
     cx.caller.check(policy::TYPE_ENCRYPTION_UPDATE)?;
-    let mut row = VolumeType::clone(get_type(txn, cx.caller, id)?);
+    let mut row = VolumeType::clone(known_type(txn, cx.caller, id)?);
     check_encryption(txn, &row, "update")?;
     let Some(own) = row.encryption.as_mut() else {
         return Err(Missing::Encryption { volume_type: row.id.to_string().into() }.into());
@@ -85,7 +88,7 @@ pub fn update_encryption(
 /// [`Missing::Encryption`], or [`Error`] with the status 400 while volumes have the type.
 pub fn delete_encryption(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     cx.caller.check(policy::TYPE_ENCRYPTION_DELETE)?;
-    let mut row = VolumeType::clone(get_type(txn, cx.caller, id)?);
+    let mut row = VolumeType::clone(known_type(txn, cx.caller, id)?);
     check_encryption(txn, &row, "delete")?;
     if row.encryption.take().is_none() {
         return Err(Missing::Encryption { volume_type: row.id.to_string().into() }.into());

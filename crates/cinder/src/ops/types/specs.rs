@@ -2,7 +2,7 @@
 
 use statehold_store::{ReadView, WriteTxn};
 
-use super::{create::check_specs, get_type, has_volumes, write_type};
+use super::{create::check_specs, has_volumes, known_type, write_type};
 use crate::{
     Pairs,
     access::actions::Rule,
@@ -64,8 +64,8 @@ pub fn get_extra_spec<'v>(
     id: &str,
     key: &str,
 ) -> Result<&'v str, Error> {
-    let row = get_type(view, cx.caller, id)?;
     cx.caller.check(policy::TYPE_SPEC_GET)?;
+    let row = known_type(view, cx.caller, id)?;
     let sensitive = cx.caller.allows(policy::TYPE_SPEC_SENSITIVE);
     let value = row.extra_specs.get(key).filter(|_| sensitive || is_shown(key));
     let missing = || {
@@ -100,7 +100,7 @@ fn find_unused_type(
     id: &str,
 ) -> Result<VolumeType, Error> {
     cx.caller.check(rule)?;
-    let row = VolumeType::clone(get_type(view, cx.caller, id)?);
+    let row = VolumeType::clone(known_type(view, cx.caller, id)?);
     // Volumes were placed by the old specs, which a change would break.
     if has_volumes(view, row.id) {
         return Err(Error::request("Volume Type is currently in use."));

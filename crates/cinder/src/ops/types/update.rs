@@ -1,8 +1,9 @@
 //! Changing volume types.
 
 use statehold_store::WriteTxn;
+use uuid::Uuid;
 
-use super::{create::check_name, get_type, write_type};
+use super::{create::check_name, known_type, write_type};
 use crate::{caller::policy, context::Context, errors::Error, rows::VolumeType};
 
 /// A change of a type. `None` keeps a field.
@@ -16,7 +17,7 @@ pub struct TypeChange {
     pub is_public: Option<bool>,
 }
 
-/// Updates a type. Admins only. Its quotas refer to its ID, and follow to the new name.
+/// Updates a type and returns its ID. Admins only. Its quotas refer to its ID, and follow to the new name.
 ///
 /// # Errors
 /// [`Error`] with the status 400, 404 or 409.
@@ -26,7 +27,7 @@ pub fn update_type(
     cx: &Context<'_>,
     id: &str,
     change: TypeChange,
-) -> Result<(), Error> {
+) -> Result<Uuid, Error> {
     cx.caller.check(policy::TYPE_UPDATE)?;
     if change == TypeChange::default() {
         return Err(Error::request(
@@ -36,7 +37,7 @@ pub fn update_type(
     if change.name.as_ref().is_some_and(|name| name.trim().is_empty()) {
         return Err(Error::request("Volume type name can not be empty."));
     }
-    let mut row = VolumeType::clone(get_type(txn, cx.caller, id)?);
+    let mut row = VolumeType::clone(known_type(txn, cx.caller, id)?);
     if let Some(name) = change.name {
         check_name(txn, &name, row.id)?;
         row.name = name;
@@ -47,5 +48,7 @@ pub fn update_type(
     if let Some(is_public) = change.is_public {
         row.is_public = is_public;
     }
-    write_type(txn, cx.now, row)
+    let id = row.id;
+    write_type(txn, cx.now, row)?;
+    Ok(id)
 }

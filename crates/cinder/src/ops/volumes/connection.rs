@@ -11,16 +11,25 @@ use crate::{
 };
 use statehold_store::{Entry, KeyRange, Order, ReadView};
 
-/// Returns the volume to connect, for a request of a connection from its back end.
+/// Returns the volume to connect, for a request of a connection from its back end. `host` is the
+/// host that the connector names.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::Maintenance`] during a locked migration.
+/// [`Error`]; [`VolumeRefusal::Maintenance`] during a locked migration; the status 400 for a
+/// connector without a host, because no later request could name the host to disconnect.
+// Cinder: cinder/volume/manager.py, VolumeManager.initialize_connection; cinder/exception.py,
+// InvalidConnectorException.
 pub fn check_connection<'v>(
     view: &'v impl ReadView,
     cx: &Context<'_>,
     id: &str,
+    host: Option<&str>,
 ) -> Result<&'v Entry<Volume>, Error> {
-    find_connectable(view, cx, policy::VOLUME_INITIALIZE, id)
+    let row = find_connectable(view, cx, policy::VOLUME_INITIALIZE, id)?;
+    match host {
+        Some(_) => Ok(row),
+        None => Err(Error::input("Connector doesn't have required information: host")),
+    }
 }
 
 /// Returns the volume to disconnect from a host.

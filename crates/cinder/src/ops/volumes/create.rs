@@ -116,6 +116,35 @@ pub fn create_volume(
     id: Uuid,
     spec: VolumeSpec,
 ) -> Result<(), Error> {
+    let source = create_row(txn, cx, id, spec, VolumeStatus::Creating)?;
+    let task = Task::CreateVolume { source };
+    queue(txn, cx, (WorkTarget::Volume, id), task, None)?;
+    Ok(())
+}
+
+/// Creates the row of a volume for a restore of a backup: it is `restoring-backup` from the start, because
+/// its back end is chosen and its file created by the restore.
+///
+/// # Errors
+/// As [`create_volume`].
+// Cinder: cinder/backup/api.py, API.restore, whose call returns when the new volume is no longer `creating`.
+pub(in crate::ops) fn create_restored(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: Uuid,
+    spec: VolumeSpec,
+) -> Result<(), Error> {
+    create_row(txn, cx, id, spec, VolumeStatus::RestoringBackup).map(drop)
+}
+
+/// Creates the row of a volume with its quota, and returns the data that it is created from.
+fn create_row(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: Uuid,
+    spec: VolumeSpec,
+    status: VolumeStatus,
+) -> Result<VolumeSource, Error> {
     cx.caller.check(policy::VOLUME_CREATE)?;
     let named = spec.volume_type.as_deref().filter(|text| !text.is_empty());
     let named = named
@@ -168,8 +197,10 @@ pub fn create_volume(
         name: spec.name,
         description,
         size,
-        status: VolumeStatus::Creating,
-        previous_status: None,
+        status,
+        // Says of a volume that is restored to that it is new.
+        previous_status: (status == VolumeStatus::RestoringBackup)
+            .then_some(VolumeStatus::Creating),
         attach_status: AttachStatus::Detached,
         migration_status: None,
         availability_zone: zone,
@@ -205,9 +236,7 @@ pub fn create_volume(
     if let VolumeOrigin::Backup(backup) = &source {
         mark_restoring(txn, cx.now, backup.id)?;
     }
-    let task = Task::CreateVolume { source: source.task_source() };
-    queue(txn, cx, (WorkTarget::Volume, id), task, None)?;
-    Ok(())
+    Ok(source.task_source())
 }
 
 /// Stores the scheduler hints of a volume that [`create_volume`] created in the same transaction.

@@ -8,7 +8,7 @@ use crate::{
     access::actions::Rule,
     caller::policy,
     context::{Context, find_volume},
-    errors::{Error, VolumeRefusal},
+    errors::{Error, SnapshotRefusal, VolumeRefusal},
     quota,
     rows::{AttachStatus, Attachment, Snapshot, Task, Transfer, Volume, VolumeStatus, WorkTarget},
     status_machine::{SnapshotOperation, VolumeOperation},
@@ -177,10 +177,17 @@ fn delete_snapshots(
         snapshots_of(txn, volume.id).map(|row| Snapshot::clone(row)).collect();
     for snapshot in &snapshots {
         let allowed = SnapshotOperation::DeleteWithVolume.allows(snapshot.status);
-        // A cascade must not delete a snapshot of another project.
-        if !allowed || snapshot.group_snapshot_id.is_some() || !cx.caller.sees(&snapshot.project_id)
-        {
+        let group = snapshot.group_snapshot_id;
+        // A cascade must not delete a snapshot of another project, nor name it.
+        if !cx.caller.sees(&snapshot.project_id) {
             return Err(VolumeRefusal::Delete { force }.into());
+        }
+        let (snapshot, status) = (snapshot.id, snapshot.status);
+        if let Some(group_snapshot) = group {
+            return Err(SnapshotRefusal::InGroupSnapshot { snapshot, group_snapshot }.into());
+        }
+        if !allowed {
+            return Err(VolumeRefusal::CascadeSnapshot { snapshot, status }.into());
         }
     }
     for mut snapshot in snapshots {

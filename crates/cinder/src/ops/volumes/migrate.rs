@@ -17,6 +17,10 @@ use crate::{
     work::{queue, snapshots_of},
 };
 
+/// First version whose requests may name a cluster in place of a host.
+// Cinder: cinder/api/microversions.py, VOLUME_MIGRATE_CLUSTER.
+const CLUSTER_SINCE: u16 = 16;
+
 /// A request to migrate a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MigrateRequest {
@@ -53,6 +57,10 @@ pub fn migrate_volume(
             return Err(Error::request(format!(
                 "Invalid host: No available service named '{cluster}'"
             )));
+        }
+        // Cinder: cinder/api/common.py, get_cluster_host.
+        _ if !cx.version.at_least(CLUSTER_SINCE) => {
+            return Err(Error::input("Host field is missing."));
         }
         _ => return Err(Error::input("One and only one of cluster and host must be set.")),
     };

@@ -18,7 +18,8 @@ mod revert;
 mod update;
 
 pub(super) use self::{
-    attach::recompute_status, delete::delete_group_member, metadata::merge_pairs,
+    attach::recompute_status, create::create_restored, delete::delete_group_member,
+    metadata::merge_pairs,
 };
 pub use self::{
     attach::{AttachRequest, attach_volume, detach_volume},
