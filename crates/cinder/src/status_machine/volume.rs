@@ -104,6 +104,8 @@ operations! {
         BackUpForced "back up with `force`"
         /// Overwrites it with a backup.
         Restore "restore a backup to it"
+        /// Creates it from a backup.
+        RestoreNew "restore a backup to a new one"
         /// Offers it to another project.
         Offer "create a transfer"
         /// Withdraws the offer.
@@ -293,6 +295,11 @@ pub const VOLUME_TRANSITIONS: &[Transition<VolumeOperation, VolumeStatus>] = &[
         Is(Available),
         Is(ErrorRestoring),
     ),
+    row(A::RestoreNew, New, Is(RestoringBackup)).queues(
+        "restore_backup",
+        Is(Available),
+        Is(ErrorRestoring),
+    ),
     // Cinder: cinder/transfer/api.py, API.create, as the two rows below.
     row(A::Offer, In(&[Available]), Is(AwaitingTransfer)),
     row(A::Withdraw, In(&[AwaitingTransfer]), Is(Available)),
@@ -346,6 +353,7 @@ impl VolumeOperation {
     pub(super) fn refusal(self, volume: Uuid, status: VolumeStatus, other: Uuid) -> Option<Error> {
         let refusal = match self {
             Self::Create
+            | Self::RestoreNew
             | Self::Manage
             | Self::DeleteUnplaced
             | Self::Unreserve
