@@ -94,7 +94,7 @@ fn an_honest_client_waits_for_few_turns_of_sixty_four_greedy_ones() {
         (0..LISTS).for_each(|_| ask("honest"));
         over.store(true, Ordering::Relaxed);
     });
-    server.kill();
+    server.stop();
     let waits = waits.join().unwrap();
     assert!(waits.len() >= LISTS, "{waits:?}");
     // Greedy clients have as many turns at a time as there are cores, and the honest one has another:

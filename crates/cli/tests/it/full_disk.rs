@@ -288,7 +288,7 @@ fn provider_work_without_room_is_503_and_logs_its_cause() {
     for intents in ["intents", "csi/files/intents"] {
         assert_eq!(fs::read_dir(data.join(intents)).unwrap().count(), 0, "{intents}");
     }
-    server.kill();
+    server.stop();
     let log = std::io::read_to_string(log).unwrap();
     let failed: Vec<&str> = log.lines().filter(|line| line.contains("request failed")).collect();
     assert_eq!(failed.len(), replies.len(), "{log}");

@@ -74,7 +74,7 @@ fn a_log_line_has_the_requests_id_and_nothing_that_may_be_secret() {
     let headers = [("X-Request-Id", "req-7"), ("X-Nomad-Token", "t0ken"), ("Cookie", "c00kie")];
     let path = "/v1/volumes?type=csi&filter=Name+==+s3cret";
     server.send_with("PUT", path, &headers, Some(b"{\"b0dy\": 1}"));
-    server.kill();
+    server.stop();
     let lines: Vec<String> = log.lines().map(Result::unwrap).collect();
     let line = lines.iter().find(|line| line.contains("req-7")).unwrap();
     let line: Value = serde_json::from_str(line).unwrap();
@@ -99,9 +99,7 @@ fn a_callers_mistake_is_never_logged_as_an_error() {
         Connection: close\r\n\r\n0\r\n\r\n";
     let refused = common::raw::read_all(common::raw::connect(server.address(), coding));
     assert_eq!(common::raw::status(&refused), 501);
-    // A server that ends in order writes all its lines first.
-    let signal = Command::new("kill").arg(server.id().to_string()).status();
-    assert!(signal.unwrap().success() && server.wait().success());
+    server.stop();
     let lines = log.lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
     let lines: Vec<Value> = lines.filter(|line| line["status"].is_u64()).collect();
     let level = |status: u16| &lines.iter().find(|line| line["status"] == status).unwrap()["level"];

@@ -102,6 +102,12 @@ impl Server {
     }
 
     /// `kill -9`, and waits until the process is gone.
+    /// Ends the server in order: unlike a killed one, it writes all lines of its log first.
+    pub(crate) fn stop(self) {
+        let signal = Command::new("kill").arg(self.id().to_string()).status();
+        assert!(signal.unwrap().success() && self.wait().success());
+    }
+
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
