@@ -32,7 +32,7 @@ impl Cause {
         Self(message[..end].into())
     }
 
-    /// Returns the cause, at most [`CAUSE_LEN_MAX`] bytes of it.
+    /// Returns the cause, at most `CAUSE_LEN_MAX` bytes of it.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -2,7 +2,7 @@
 //!
 //! A client that shuts its sending side down may still read: RFC 9112, section 9.6, leaves its request
 //! valid, and Go and nginx answer it. From a client that closed its connection it differs only once
-//! the server writes: the system of the latter then resets the connection. So after [`PROBE_AFTER`] the
+//! the server writes: the system of the latter then resets the connection. So after `PROBE_AFTER` the
 //! server writes the interim answer `100 Continue`, which a client reads past, expected or not (RFC 9110,
 //! section 15.2).
 //!
@@ -290,7 +290,7 @@ impl Peer {
     }
 
     /// Waits until the client reads nothing more. One that closed its connection is found out about
-    /// [`PROBE_AFTER`] later.
+    /// `PROBE_AFTER` later.
     pub async fn left(&self) {
         self.half_closed().await;
         if self.presence() != Presence::Gone {

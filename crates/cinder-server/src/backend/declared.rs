@@ -77,7 +77,7 @@ impl BackendFlags {
     ///
     /// # Errors
     /// [`DeclareError`] for a flag about a back end that is not among them, or that repeats another.
-    pub fn declared(&self, data_dir: &Path) -> Result<Vec<Declared>, DeclareError> {
+    pub(crate) fn declared(&self, data_dir: &Path) -> Result<Vec<Declared>, DeclareError> {
         let mut dirs = self.dirs.clone();
         if dirs.is_empty() {
             dirs.push((DEFAULT.0.into(), data_dir.join(DEFAULT.1)));

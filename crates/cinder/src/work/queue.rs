@@ -129,7 +129,7 @@ pub fn start_work(
 }
 
 /// Shows that a worker copies a volume to another back end: its `migration_status` is `migrating` until
-/// [`finish_work`] writes `success` or `error`. Returns `false` if `item` is no longer the volume's work,
+/// [`crate::finish_work`] writes `success` or `error`. Returns `false` if `item` is no longer the volume's work,
 /// because an operator reset its status.
 ///
 /// [`start_work`] calls it for a migration. A worker MUST call it before it moves a volume for a retype.

@@ -35,7 +35,7 @@ pub struct SnapshotSpec {
 /// Creates a snapshot with the ID `id`. Its row is `creating`, and a worker creates the data.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::Snapshot`] if the volume's status does not allow it.
+/// [`Error`]; [`crate::VolumeRefusal::Snapshot`] if the volume's status does not allow it.
 // Cinder: cinder/api/v3/snapshots.py, SnapshotsController.create; cinder/volume/api.py,
 // API.create_snapshot_in_db.
 pub fn create_snapshot(

@@ -15,7 +15,7 @@ use crate::{
 /// Returns the type of a project's volumes that are created without one.
 ///
 /// # Errors
-/// [`Error::NoDefaultType`] before [`bootstrap`].
+/// [`Error::NoDefaultType`] before [`crate::bootstrap`].
 pub fn default_type<'v>(
     view: &'v impl ReadView,
     config: &Config,

@@ -15,7 +15,7 @@ use statehold_store::{Entry, KeyRange, Order, ReadView};
 /// host that the connector names.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::Maintenance`] during a locked migration; the status 400 for a
+/// [`Error`]; [`crate::VolumeRefusal::Maintenance`] during a locked migration; the status 400 for a
 /// connector without a host, because no later request could name the host to disconnect.
 // Cinder: cinder/volume/manager.py, VolumeManager.initialize_connection; cinder/exception.py,
 // InvalidConnectorException.

@@ -37,7 +37,7 @@ pub(in crate::ops) fn merge_pairs(
 /// Adds to the metadata of a volume, or replaces all of it. Returns the result.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::Metadata`] during a locked migration and an upload.
+/// [`Error`]; [`crate::VolumeRefusal::Metadata`] during a locked migration and an upload.
 // Cinder: cinder/volume/api.py, API.update_volume_metadata.
 pub fn set_metadata(
     txn: &mut WriteTxn<'_>,

@@ -26,7 +26,7 @@ pub struct VolumeChange {
 /// Updates a volume's name, description or metadata.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::Maintenance`] during a locked migration.
+/// [`Error`]; [`crate::VolumeRefusal::Maintenance`] during a locked migration.
 // Cinder: cinder/volume/api.py, API.update.
 pub fn update_volume(
     txn: &mut WriteTxn<'_>,
@@ -69,7 +69,7 @@ pub fn set_bootable(
 /// Sets whether a volume is read-only.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::ReadOnlyFlag`] unless it is available.
+/// [`Error`]; [`crate::VolumeRefusal::ReadOnlyFlag`] unless it is available.
 // Cinder: cinder/volume/api.py, API.update_readonly_flag.
 pub fn set_readonly(
     txn: &mut WriteTxn<'_>,
