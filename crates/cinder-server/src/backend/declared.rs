@@ -26,13 +26,13 @@ pub struct BackendFlags {
 
 /// A back end to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Declared {
-    pub name: Box<str>,
-    pub dir: PathBuf,
+pub(crate) struct Declared {
+    pub(crate) name: Box<str>,
+    pub(crate) dir: PathBuf,
     /// Its availability zone.
-    pub zone: Box<str>,
+    pub(crate) zone: Box<str>,
     /// How other hosts reach its files; without it they have the same path there.
-    pub export: Option<Export>,
+    pub(crate) export: Option<Export>,
 }
 
 /// A flag that contradicts the others.
