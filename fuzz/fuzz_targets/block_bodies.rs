@@ -177,7 +177,7 @@ fn volumes(tried: &mut Tried, body: &[u8]) {
     }
     if let Some(spec) = accepted(input::manage_volume_spec(body, version)) {
         let id = tried.id();
-        tried.with(|txn, cx| manage_volume(txn, cx, id, spec, is_up));
+        tried.with(|txn, cx| manage_volume(txn, cx, id, spec, |host| is_up(host).then(|| host.into())));
     }
     if let Some(spec) = accepted(input::attachment_spec(body, version)) {
         let connector = accepted(input::attachment_connector(body));
