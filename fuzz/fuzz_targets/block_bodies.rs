@@ -8,18 +8,18 @@ use libfuzzer_sys::fuzz_target;
 use statehold_cinder::{
     BackupSpec, Caller, Config, Context, DeleteOptions, Error, GroupApi, Microversion, Outcome,
     Placement, Role, SnapshotSpec, TransferKey, VolumeSpec, WorkItem, accept_transfer,
-    attach_volume, bind_type, bootstrap, bootstrap_groups, complete_migration, connect_attachment,
-    create_attachment, create_backup, create_group, create_group_from, create_group_snapshot,
-    create_group_type, create_qos, create_snapshot, create_transfer, create_type, create_volume,
-    delete_backup, delete_group, delete_qos_keys, delete_snapshot, delete_volume, detach_volume,
-    extend_volume, finish_work, import_backup,
+    attach_volume, bind_type, bootstrap, bootstrap_groups, clean_up_stuck, complete_migration,
+    connect_attachment, create_attachment, create_backup, create_group, create_group_from,
+    create_group_snapshot, create_group_type, create_qos, create_snapshot, create_transfer,
+    create_type, create_volume, delete_backup, delete_group, delete_qos_keys, delete_snapshot,
+    delete_volume, detach_volume, extend_volume, finish_work, import_backup,
     input::{self, BackupAction, GroupAction, SnapshotAction, TypeAction, VolumeAction},
     manage_snapshot, manage_volume, migrate_volume, next_work, place_volume, reimage_volume,
     report_snapshot_status, reset_backup_status, reset_group_snapshot_status, reset_group_status,
     reset_snapshot_status, reset_volume_status, restore_backup, retype_volume, revert_volume,
     schema, set_bootable, set_class_quotas, set_default_type, set_encryption, set_extra_specs,
     set_group_specs, set_image_metadata, set_metadata, set_quotas, set_readonly, set_type_access,
-    clean_up_stuck, start_work, unset_image_metadata, update_backup, update_encryption, update_group,
+    start_work, unset_image_metadata, update_backup, update_encryption, update_group,
     update_group_type, update_qos, update_snapshot, update_type, update_volume, upload_volume,
 };
 use statehold_store::{Store, WriteTxn};
@@ -177,7 +177,9 @@ fn volumes(tried: &mut Tried, body: &[u8]) {
     }
     if let Some(spec) = accepted(input::manage_volume_spec(body, version)) {
         let id = tried.id();
-        tried.with(|txn, cx| manage_volume(txn, cx, id, spec, |host| is_up(host).then(|| host.into())));
+        tried.with(|txn, cx| {
+            manage_volume(txn, cx, id, spec, |host| is_up(host).then(|| host.into()))
+        });
     }
     if let Some(spec) = accepted(input::attachment_spec(body, version)) {
         let connector = accepted(input::attachment_connector(body));
