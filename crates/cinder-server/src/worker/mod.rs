@@ -181,7 +181,7 @@ fn pick<'i>(
         idle
     });
     let (mut short, mut long) = (0_usize, 0);
-    // An item that finds no room ends the search: what is behind it in the queue does not overtake it.
+    // An item that finds no room ends the search: no later item of the queue overtakes it.
     let fitting = idle.take_while(|item| {
         if is_short(item) {
             short += 1;

@@ -82,7 +82,7 @@ pub fn consistency_source_spec(body: &[u8]) -> Result<GroupSourceSpec, Error> {
     let members = read(body, "consistencygroup-from-src", &SOURCE)?;
     let name = members.trimmed("name");
     let shown = name.as_deref().unwrap_or("None");
-    // The reference takes what is empty for none, and looks up the rest whatever its type.
+    // Cinder: an empty source counts as absent, and any other one is looked up, whatever its type.
     let given = |key| members.shown(key).filter(|_| members.0.get(key).is_some_and(is_truthy));
     let source = match (given("source_cgid"), given("cgsnapshot_id")) {
         (Some(group), None) => GroupSource::Group(group),

@@ -97,7 +97,7 @@ pub(crate) async fn register(mut call: NomadRequest) -> Reply {
     written(&call, &kept)
 }
 
-/// The body, and the namespace of the request, in which the caller may do what he wants to.
+/// Returns the body, and the namespace of the request, for which the caller has the capability.
 async fn body(call: &mut NomadRequest) -> Result<(String, input::HostVolumeBody), ApiError> {
     let body = call.parse(input::host_volume_body).await?;
     let namespace = call.query.namespace_or(&body.namespace).to_owned();

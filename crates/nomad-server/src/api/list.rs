@@ -62,7 +62,7 @@ pub(crate) trait List: Send + Sync + 'static {
     const ID: &'static str;
     /// What it does, a sentence.
     const SUMMARY: &'static str;
-    /// What a caller must be allowed. Rows of a namespace in which he isn't are left out.
+    /// The permission of the list. Rows of namespaces for which the caller lacks it are left out.
     const RULE: Rule;
     /// The parameters that select rows, beside the namespace and the filter. A page token is bound to
     /// their values.

@@ -198,7 +198,7 @@ fn create_row(
         description,
         size,
         status,
-        // Says of a volume that is restored to that it is new.
+        // Marks a volume that was created for a restore.
         previous_status: (status == VolumeStatus::RestoringBackup)
             .then_some(VolumeStatus::Creating),
         attach_status: AttachStatus::Detached,
