@@ -1,7 +1,8 @@
 //! CPU time of a Block Storage server for each request, at three sizes of one project.
 //!
-//! `cargo bench -p statehold-cli --bench block_storage_http`; with `-- 12000` at that size only,
-//! and with `-- --test` at a small size, to check the results only.
+//! `cargo bench -p statehold-cli --bench block_storage_http`; with `-- 12000` at that size only, with
+//! `-- 12000 create` only the lines with `create` in their titles, and with `-- --test` at a small
+//! size, to check the results only.
 //!
 //! The store is filled through the domain before the server opens it. Each line repeats one request
 //! and divides the user and system time of the server's process by the number of requests, so that
@@ -349,13 +350,14 @@ fn measure(world: &World, trial: bool, mut ask: impl FnMut(&mut Client)) -> Dura
     }
 }
 
-fn print(volumes: usize, trial: bool) {
+/// Prints the lines whose titles contain `part`.
+fn print(volumes: usize, part: &str, trial: bool) {
     let world = World::new(volumes);
     println!("\n{volumes} volumes: CPU of the server for each request");
     let show = |title: &str, used: Duration| {
         println!("{title:<36} {:>9.3} ms", used.as_secs_f64() * 1000.0);
     };
-    for (title, path, holds) in lines(&world) {
+    for (title, path, holds) in lines(&world).into_iter().filter(|line| line.0.contains(part)) {
         let answer = get(&mut world.fixture.client(), &path);
         holds(&answer);
         let length = answer.to_string().len();
@@ -365,6 +367,9 @@ fn print(volumes: usize, trial: bool) {
             assert!(got.abs_diff(length) <= 16, "{path}: {got} bytes after {length}");
         });
         show(title, used);
+    }
+    if !"create".contains(part) {
+        return;
     }
     // Last, because it changes the counts. The time includes that of the worker: files and commits.
     let begun = Instant::now();
@@ -401,11 +406,15 @@ fn create_together(world: &World, creates: usize) -> Duration {
 }
 
 fn main() {
-    let trial = std::env::args().any(|arg| arg == "--test");
-    let asked = std::env::args().skip(1).find_map(|arg| arg.parse::<usize>().ok());
-    match (trial, asked) {
-        (true, _) => print(TRIAL, true),
-        (false, Some(volumes)) => print(volumes, false),
-        (false, None) => SIZES.iter().for_each(|&volumes| print(volumes, false)),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let trial = arguments.iter().any(|argument| argument == "--test");
+    let size = arguments.iter().find_map(|argument| argument.parse::<usize>().ok());
+    let title =
+        |argument: &&String| !argument.starts_with("--") && argument.parse::<usize>().is_err();
+    let part = arguments.iter().find(title).map_or("", String::as_str);
+    match (trial, size) {
+        (true, _) => print(TRIAL, part, true),
+        (false, Some(volumes)) => print(volumes, part, false),
+        (false, None) => SIZES.iter().for_each(|&volumes| print(volumes, part, false)),
     }
 }
