@@ -2,14 +2,14 @@
 //!
 //! Everything else about groups is work with their volumes and snapshots.
 
-use statehold_cinder::{Group, Outcome, Task, Volume, VolumeType, WorkItem, disabled_hosts};
+use statehold_cinder::{Group, Outcome, Task, VolumeType, WorkItem, disabled_hosts};
 use statehold_store::ReadView;
 
 use crate::state::CinderState;
-use crate::worker::Failure;
+use crate::worker::failure::Failure;
 
 /// Does work with a group.
-pub(crate) fn of_group(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
+pub(super) fn work_on_group(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
     if item.task != Task::CreateGroup {
         return Ok(Outcome::DONE);
     }
@@ -22,10 +22,4 @@ pub(crate) fn of_group(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, 
     let chosen = cloud.backends().choose_for(&row.availability_zone, 0, &types, &off, |_| true);
     let placement = chosen.ok_or(Failure::NoBackend)?.placement();
     Ok(Outcome::Done { moved: Some(placement), provider_id: None })
-}
-
-/// The back end that a volume has to be on because of its group, as `host@backend#pool`.
-pub(crate) fn host_of(view: &impl ReadView, row: &Volume) -> Option<Result<Box<str>, Failure>> {
-    let group = view.get::<Group>(row.group_id?)?;
-    Some(group.host.clone().ok_or(Failure::NoBackend))
 }

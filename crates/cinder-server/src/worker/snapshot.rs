@@ -1,0 +1,28 @@
+//! Work with snapshots.
+
+use statehold_cinder::{Outcome, Snapshot, Task, Volume, WorkItem};
+use statehold_store::ReadView;
+
+use crate::state::CinderState;
+use crate::worker::failure::Failure;
+use crate::worker::placement::backend_of;
+
+pub(super) fn work_on_snapshot(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
+    let view = cloud.app().store().snapshot();
+    let row = view.get::<Snapshot>(item.target).ok_or(Failure::Gone)?;
+    let volume = view.get::<Volume>(row.volume_id).ok_or(Failure::Gone)?;
+    match &item.task {
+        Task::CreateSnapshot => {
+            backend_of(cloud, volume)?.driver.create_snapshot(row.id, volume.id)?;
+        }
+        Task::DeleteSnapshot { keep_data: true } => {}
+        Task::DeleteSnapshot { keep_data: false } => {
+            backend_of(cloud, volume)?.driver.delete_snapshot(row.id)?;
+        }
+        Task::ManageSnapshot { reference } => {
+            backend_of(cloud, volume)?.driver.manage_snapshot(row.id, volume.id, reference)?;
+        }
+        _ => return Err(Failure::Gone),
+    }
+    Ok(Outcome::DONE)
+}
