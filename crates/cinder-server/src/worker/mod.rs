@@ -29,7 +29,7 @@ use crate::worker::backup::work_on_backup;
 use crate::worker::failure::{failed, outcome_of};
 use crate::worker::finish::{finish, finish_lot};
 use crate::worker::group::work_on_group;
-use crate::worker::queue::{about, begin, lots};
+use crate::worker::queue::{Room, about, begin, is_short, lots};
 use crate::worker::snapshot::work_on_snapshot;
 use crate::worker::volume::{create_together, work_on_volume};
 
@@ -42,10 +42,26 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often quota is given back that was set aside for what never came to an end.
 const EXPIRE_EVERY: Duration = Duration::from_secs(5 * 60);
 
+/// A lot under way.
+#[derive(Debug)]
+struct Job {
+    id: Id,
+    lot: Vec<WorkItem>,
+    begun: Instant,
+}
+
+impl Job {
+    /// Returns `true` if later short items gain by waiting for its end: a commit is cheaper for many. A job that takes
+    /// long, for example on a file system that hangs, holds none of them up.
+    fn is_short_and_new(&self) -> bool {
+        self.lot.iter().all(is_short) && self.begun.elapsed() < LOOK_EVERY
+    }
+}
+
 /// Does work until the server is to stop.
 pub async fn run(cloud: CinderState, mut stopped: watch::Receiver<bool>) {
     let mut jobs = JoinSet::new();
-    let mut under_way: Vec<(Id, Vec<WorkItem>)> = Vec::new();
+    let mut under_way: Vec<Job> = Vec::new();
     let mut expire = Instant::now();
     loop {
         if expire <= Instant::now() {
@@ -53,12 +69,13 @@ pub async fn run(cloud: CinderState, mut stopped: watch::Receiver<bool>) {
             expire = Instant::now() + EXPIRE_EVERY;
         }
         let free = if *stopped.borrow() { 0 } else { JOBS_MAX - jobs.len() };
-        let busy = under_way.iter().flat_map(|(_, lot)| lot.iter().flat_map(about)).collect();
-        for lot in lots(begin(&cloud, free, busy)) {
+        let busy = under_way.iter().flat_map(|job| job.lot.iter().flat_map(about)).collect();
+        let room = Room { lots: free, full_lots_only: under_way.iter().any(Job::is_short_and_new) };
+        for lot in lots(begin(&cloud, room, &busy)) {
             let (job, of) = (lot.clone(), cloud.clone());
             let handle =
                 jobs.spawn_blocking(move || finish_lot(&of, &job, &work_on_lot(&of, &job)));
-            under_way.push((handle.id(), lot));
+            under_way.push(Job { id: handle.id(), lot, begun: Instant::now() });
         }
         tokio::select! {
             Some(done) = jobs.join_next_with_id() => {
@@ -66,9 +83,9 @@ pub async fn run(cloud: CinderState, mut stopped: watch::Receiver<bool>) {
                     Ok((id, ())) => (id, None),
                     Err(error) => (error.id(), Some(error)),
                 };
-                let at = under_way.iter().position(|(other, _)| *other == id);
+                let at = under_way.iter().position(|job| job.id == id);
                 let ended = at.map(|at| under_way.swap_remove(at));
-                if let (Some((_, lot)), Some(error)) = (ended, died) {
+                if let (Some(Job { lot, .. }), Some(error)) = (ended, died) {
                     tracing::error!(%error, "work with a volume ended in the middle");
                     for item in &lot {
                         finish(&cloud, item, &failed(FailureCause::Unknown));

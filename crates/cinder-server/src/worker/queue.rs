@@ -1,5 +1,6 @@
 //! Chooses the next work of the queue, and splits it into lots that share transactions.
 
+use std::collections::{HashMap, HashSet};
 use std::iter;
 
 use statehold_cinder::{
@@ -13,18 +14,27 @@ use crate::state::CinderState;
 use crate::worker::placement::choose;
 use crate::worker::{refused, write};
 
+/// Volumes, snapshots, backups and groups that work under way changes.
+pub(super) type Busy = HashSet<(WorkTarget, Uuid)>;
+
+/// How much work may begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// The maximum number of lots.
+    pub(super) lots: usize,
+    /// Whether a lot of short items has to be full. While another one is under way, more items join the queue, and each
+    /// lot costs two commits.
+    pub(super) full_lots_only: bool,
+}
+
 /// The maximum number of items of a lot. A server that dies costs each of them an attempt.
 const LOT_ITEMS_MAX: usize = 32;
 
-/// Notes that the next work is begun, up to `free` lots of what can be done and changes nothing `busy`.
-pub(super) fn begin(
-    cloud: &CinderState,
-    free: usize,
-    busy: Vec<(WorkTarget, Uuid)>,
-) -> Vec<WorkItem> {
-    // Most looks find nothing, and cost no transaction.
+/// Begins the next work, at most `room` of it, that changes nothing `busy`, and returns it.
+pub(super) fn begin(cloud: &CinderState, room: Room, busy: &Busy) -> Vec<WorkItem> {
+    // Most calls find nothing, and cost no transaction.
     let view = cloud.app().store().snapshot();
-    let next = pick(ready_work(&view).map(|item| &**item), free, busy.clone());
+    let next = pick(ready_work(&view).map(|item| &**item), room, busy);
     if next.is_empty() {
         return Vec::new();
     }
@@ -32,14 +42,21 @@ pub(super) fn begin(
         let item = view.get::<WorkItem>((kind.as_str(), target))?;
         Some((target, placement(cloud, &view, item)?))
     };
-    let placements: Vec<(Uuid, Placement)> = next.into_iter().filter_map(place).collect();
+    let placements: HashMap<Uuid, Placement> = next.iter().copied().filter_map(place).collect();
     let start = |txn: &mut WriteTxn<'_>, now| {
         let mut begun = Vec::new();
-        for (kind, target) in pick(ready_work(txn).map(|item| &**item), free, busy) {
+        // Work that was queued meanwhile waits for the next call, because it has no placement yet. An operator may
+        // have replaced the work of a target by work that changes something busy.
+        let current: Vec<(WorkTarget, Uuid)> = {
+            let items =
+                next.iter().filter_map(|(kind, id)| txn.get::<WorkItem>((kind.as_str(), *id)));
+            pick(items.map(|item| &**item), room, busy)
+        };
+        for (kind, target) in current {
             let Some(item) = start_work(txn, now, kind, target)? else { continue };
-            let place = placements.iter().find(|(volume, _)| *volume == target);
-            if let (Task::CreateVolume { .. }, Some((volume, place))) = (&item.task, place) {
-                place_volume(txn, now, *volume, place.clone())?;
+            if let (Task::CreateVolume { .. }, Some(place)) = (&item.task, placements.get(&target))
+            {
+                place_volume(txn, now, target, place.clone())?;
             }
             begun.push(item);
         }
@@ -67,7 +84,7 @@ pub(super) fn about(item: &WorkItem) -> impl Iterator<Item = (WorkTarget, Uuid)>
 
 /// Whether work is so short that several items share a job, a transaction before and one after it: a
 /// commit costs more than the file of a volume without data.
-fn is_short(item: &WorkItem) -> bool {
+pub(super) fn is_short(item: &WorkItem) -> bool {
     matches!(item.task, Task::CreateVolume { source: VolumeSource::Empty })
 }
 
@@ -78,16 +95,17 @@ pub(super) fn lots(items: Vec<WorkItem>) -> Vec<Vec<WorkItem>> {
     short.chain(long.into_iter().map(|item| vec![item])).collect()
 }
 
-/// Up to `free` lots of items that change nothing that is busy, nor the same.
+/// Returns the items that fit into `room` and change nothing that is busy, nor the same.
 fn pick<'i>(
     ready: impl Iterator<Item = &'i WorkItem>,
-    free: usize,
-    mut busy: Vec<(WorkTarget, Uuid)>,
+    room: Room,
+    busy: &Busy,
 ) -> Vec<(WorkTarget, Uuid)> {
+    let mut picked = Busy::new();
     let idle = ready.filter(|item| {
-        let idle = !about(item).any(|changed| busy.contains(&changed));
+        let idle = !about(item).any(|changed| busy.contains(&changed) || picked.contains(&changed));
         if idle {
-            busy.extend(about(item));
+            picked.extend(about(item));
         }
         idle
     });
@@ -99,9 +117,21 @@ fn pick<'i>(
         } else {
             long += 1;
         }
-        short.div_ceil(LOT_ITEMS_MAX) + long <= free
+        short.div_ceil(LOT_ITEMS_MAX) + long <= room.lots
     });
-    fitting.map(|item| (item.kind, item.target)).collect()
+    let mut fitting: Vec<&WorkItem> = fitting.collect();
+    if room.full_lots_only {
+        let short = fitting.iter().filter(|item| is_short(item)).count();
+        let mut waiting = short % LOT_ITEMS_MAX;
+        // The newest wait, so that the queue keeps its order.
+        for at in (0..fitting.len()).rev() {
+            if waiting > 0 && is_short(fitting[at]) {
+                fitting.remove(at);
+                waiting -= 1;
+            }
+        }
+    }
+    fitting.into_iter().map(|item| (item.kind, item.target)).collect()
 }
 
 #[cfg(test)]
@@ -121,28 +151,34 @@ mod tests {
             started_at: None,
             attempts: 0,
         };
+        let room = |lots| Room { lots, full_lots_only: false };
         let restore = |from| item(WorkTarget::Backup, from, Task::RestoreBackup { volume });
         let delete = item(WorkTarget::Volume, volume, Task::DeleteVolume { keep_data: false });
         let unrelated = item(WorkTarget::Backup, Uuid::nil(), Task::DeleteBackup);
         let ready = [restore(one), restore(other), delete, unrelated];
         let backup = |id| (WorkTarget::Backup, id);
-        assert_eq!(pick(ready.iter(), 4, Vec::new()), [backup(one), backup(Uuid::nil())]);
-        assert_eq!(pick(ready.iter(), 1, Vec::new()), [backup(one)]);
+        assert_eq!(pick(ready.iter(), room(4), &Busy::new()), [backup(one), backup(Uuid::nil())]);
+        assert_eq!(pick(ready.iter(), room(1), &Busy::new()), [backup(one)]);
         let busy = about(&restore(one)).collect();
-        assert_eq!(pick(ready.iter(), 4, busy), [backup(Uuid::nil())]);
+        assert_eq!(pick(ready.iter(), room(4), &busy), [backup(Uuid::nil())]);
 
         let create = |at: usize| {
             let task = Task::CreateVolume { source: VolumeSource::Empty };
             item(WorkTarget::Volume, Uuid::from_u128(100 + at as u128), task)
         };
         let mut ready: Vec<WorkItem> = (0..LOT_ITEMS_MAX).map(create).collect();
-        assert_eq!(pick(ready.iter(), 1, Vec::new()).len(), LOT_ITEMS_MAX);
+        assert_eq!(pick(ready.iter(), room(1), &Busy::new()).len(), LOT_ITEMS_MAX);
         ready.insert(2, restore(one));
         ready.push(create(LOT_ITEMS_MAX));
         // The backup finds no room in the one lot, and nothing behind it overtakes it.
-        assert_eq!(pick(ready.iter(), 1, Vec::new()).len(), 2);
-        assert_eq!(pick(ready.iter(), 2, Vec::new()).len(), LOT_ITEMS_MAX + 1);
-        assert_eq!(pick(ready.iter(), 3, Vec::new()).len(), LOT_ITEMS_MAX + 2);
+        assert_eq!(pick(ready.iter(), room(1), &Busy::new()).len(), 2);
+        assert_eq!(pick(ready.iter(), room(2), &Busy::new()).len(), LOT_ITEMS_MAX + 1);
+        assert_eq!(pick(ready.iter(), room(3), &Busy::new()).len(), LOT_ITEMS_MAX + 2);
+        // Beside a lot that is under way, the last volume waits for others, and the backup does not.
+        let full = Room { lots: 3, full_lots_only: true };
+        assert_eq!(pick(ready.iter(), full, &Busy::new()).len(), LOT_ITEMS_MAX + 1);
+        assert_eq!(pick(ready[1..].iter(), full, &Busy::new()).len(), LOT_ITEMS_MAX + 1);
+        assert_eq!(pick(ready[2..].iter(), full, &Busy::new()), [backup(one)]);
         let sizes =
             |items: &[WorkItem]| lots(items.to_vec()).iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(sizes(&ready), [LOT_ITEMS_MAX, 1, 1]);
