@@ -9,7 +9,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use statehold_store::{BeginError, CommitError, CommitFuture, Snapshot, Store, WriteTxn};
+use statehold_store::{
+    BeginError, CommitError, CommitFuture, Durability, Snapshot, Store, WriteTxn,
+};
 use tokio::runtime::Handle;
 
 use crate::caller::CallerKey;
@@ -17,8 +19,9 @@ use crate::clock::now;
 use crate::present::PresentCallers;
 use crate::turns::{Turns, Urgency};
 
-/// Writes that have a turn at a time: one in its transaction, and one that is ready for the next.
-const WRITING_MAX: usize = 2;
+/// The maximum number of writes with a turn at a time. The store has one transaction at a time, and a second write
+/// would wait for it with a thread of the runtime.
+const WRITING_MAX: usize = 1;
 
 /// Hands out the turns at writing. Clones share them.
 #[derive(Clone, Debug)]
@@ -62,7 +65,7 @@ impl WriteQueue {
     /// Creates the queue of a store.
     pub fn new(store: Arc<Store>) -> Self {
         let present = PresentCallers::default();
-        let turns = Turns::new(WRITING_MAX, WRITING_MAX, WRITING_MAX - 1, present.clone());
+        let turns = Turns::new(WRITING_MAX, WRITING_MAX, WRITING_MAX, present.clone());
         Self { store, turns, present }
     }
 
@@ -111,7 +114,7 @@ impl Writer {
     ) -> Result<(Snapshot, T), E> {
         let turn = self.queue.turns.take_blocking(self.caller, self.urgency);
         let turn = turn.ok_or(WriteFault::Closed)?;
-        let (commit, done) = self.run(write)?;
+        let (commit, done) = run(self.begin()?, write)?;
         drop(turn);
         let committed = Handle::current().block_on(commit).map_err(WriteFault::Commit)?;
         Ok((committed, done))
@@ -124,18 +127,35 @@ impl Writer {
     ) -> Result<(Snapshot, T), E> {
         let turn = self.queue.turns.take(self.caller, self.urgency).await;
         let turn = turn.ok_or(WriteFault::Closed)?;
-        let (commit, done) = tokio::task::block_in_place(|| self.run(write))?;
+        let (commit, done) = match self.begin_short() {
+            Some(txn) => run(txn, write)?,
+            None => tokio::task::block_in_place(|| run(self.begin()?, write))?,
+        };
         drop(turn);
         let committed = commit.await.map_err(WriteFault::Commit)?;
         Ok((committed, done))
     }
 
-    fn run<T, E: From<WriteFault>>(
-        &self,
-        write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, E>,
-    ) -> Result<(CommitFuture, T), E> {
-        let mut txn = self.queue.store.begin_write().map_err(WriteFault::Begin)?;
-        let done = write(&mut txn, now())?;
-        Ok((txn.commit_async(), done))
+    fn begin(&self) -> Result<WriteTxn<'_>, WriteFault> {
+        self.queue.store.begin_write().map_err(WriteFault::Begin)
     }
+
+    /// Begins a transaction that a task may run without leaving the runtime's thread to others, because it is short
+    /// and waits for nothing: handing the thread over costs about as much as a one-row write.
+    fn begin_short(&self) -> Option<WriteTxn<'_>> {
+        let store = &self.queue.store;
+        // A commit of a store that flushes later waits for the disk once too much would be lost.
+        let is_short = self.urgency == Urgency::Now && store.durability() == Durability::Immediate;
+        // Errors other than a busy store are met again by the caller.
+        if is_short { store.try_begin_write().ok() } else { None }
+    }
+}
+
+/// Runs `write` in `txn`, and commits it.
+fn run<T, E: From<WriteFault>>(
+    mut txn: WriteTxn<'_>,
+    write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, E>,
+) -> Result<(CommitFuture, T), E> {
+    let done = write(&mut txn, now())?;
+    Ok((txn.commit_async(), done))
 }

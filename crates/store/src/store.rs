@@ -300,6 +300,12 @@ impl Store {
         Ok(index)
     }
 
+    /// Returns when commits are acknowledged, as chosen by [`Options::durability`]. A store in memory acknowledges them
+    /// at once and returns [`Durability::Immediate`].
+    pub fn durability(&self) -> Durability {
+        self.shared.durability
+    }
+
     /// Blocks until every earlier commit is on disk. Returns the index of the last of them.
     ///
     /// Under [`Durability::Immediate`] only commits of [`WriteTxn::commit_async`] may not be on disk yet.
