@@ -1,10 +1,12 @@
 //! Operations: one function for each. A failed operation leaves no trace once its transaction is
 //! dropped.
 
+mod adoption;
 mod attachments;
 mod backups;
+mod group_snapshots;
+mod group_types;
 mod groups;
-mod manage;
 mod messages;
 mod qos;
 mod services;
@@ -15,6 +17,7 @@ mod types;
 mod volumes;
 
 pub use self::{
+    adoption::{Named, named_host},
     attachments::{
         AttachmentSpec, Connector, check_connector, complete_attachment, connect_attachment,
         create_attachment, delete_attachment, find_attachment,
@@ -23,18 +26,19 @@ pub use self::{
         BackupChange, BackupRecord, BackupSpec, RestoreSpec, create_backup, delete_backup,
         export_backup, import_backup, reset_backup_status, restore_backup, update_backup,
     },
-    groups::{
-        CONSISTENCY_TYPE, GROUP_VOLUMES_MAX, GroupApi, GroupChange, GroupSnapshotSpec, GroupSource,
-        GroupSourceSpec, GroupSpec, GroupTypeChange, GroupTypeSpec, Replication, bootstrap_groups,
-        change_replication, create_group, create_group_from, create_group_snapshot,
-        create_group_type, default_group_type, delete_group, delete_group_snapshot,
-        delete_group_spec, delete_group_type, find_group, find_group_snapshot, get_group_spec,
-        get_group_specs, get_group_type, replication_targets, reset_group_snapshot_status,
-        reset_group_status, set_group_specs, update_group, update_group_specs, update_group_type,
-        volumes_of,
+    group_snapshots::{
+        GroupSnapshotSpec, create_group_snapshot, delete_group_snapshot, find_group_snapshot,
+        reset_group_snapshot_status,
     },
-    manage::{
-        ManageSnapshotSpec, ManageVolumeSpec, Named, manage_snapshot, manage_volume, named_host,
+    group_types::{
+        GroupTypeChange, GroupTypeSpec, bootstrap_groups, create_group_type, default_group_type,
+        delete_group_spec, delete_group_type, get_group_spec, get_group_specs, get_group_type,
+        set_group_specs, update_group_specs, update_group_type,
+    },
+    groups::{
+        CONSISTENCY_TYPE, GROUP_VOLUMES_MAX, GroupApi, GroupChange, GroupSource, GroupSourceSpec,
+        GroupSpec, Replication, change_replication, create_group, create_group_from, delete_group,
+        find_group, replication_targets, reset_group_status, update_group, volumes_of,
     },
     messages::{delete_message, find_message},
     qos::{
@@ -47,9 +51,9 @@ pub use self::{
         register_service, services, zones,
     },
     snapshots::{
-        SnapshotChange, SnapshotSpec, create_snapshot, delete_snapshot, delete_snapshot_metadata,
-        report_snapshot_status, reset_snapshot_status, set_snapshot_metadata,
-        snapshot_metadata_item, unmanage_snapshot, update_snapshot,
+        ManageSnapshotSpec, SnapshotChange, SnapshotSpec, create_snapshot, delete_snapshot,
+        delete_snapshot_metadata, manage_snapshot, report_snapshot_status, reset_snapshot_status,
+        set_snapshot_metadata, snapshot_metadata_item, unmanage_snapshot, update_snapshot,
     },
     transfers::{
         TransferKey, TransferSpec, accept_transfer, create_transfer, delete_transfer, find_transfer,
@@ -65,6 +69,7 @@ pub use self::{
 };
 pub(crate) use self::{
     backups::{check_backup_status, has_dependents, temporary_volume_name},
-    groups::{check_group_snapshot_status, check_group_status, is_consistency_type},
+    group_snapshots::check_group_snapshot_status,
+    groups::{check_group_status, is_consistency_type},
     snapshots::check_snapshot_status,
 };

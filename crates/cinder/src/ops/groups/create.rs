@@ -3,12 +3,12 @@
 use statehold_store::{ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::{CONSISTENCY_TYPE, GroupApi, types::find_group_type};
+use super::{CONSISTENCY_TYPE, GroupApi};
 use crate::{
     caller::policy,
     context::Context,
     errors::{Error, Missing},
-    ops::types::find_type,
+    ops::{group_types::find_group_type, types::find_type},
     quota,
     rows::{Group, GroupStatus, GroupType, Task, WorkTarget},
     work::queue,

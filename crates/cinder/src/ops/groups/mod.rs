@@ -1,4 +1,4 @@
-//! Operations on groups of volumes, their types and their snapshots.
+//! Operations on groups of volumes.
 //!
 //! Groups and consistency groups share their tables: a consistency group is a group of the type
 //! [`CONSISTENCY_TYPE`], and each of the two APIs sees only its own.
@@ -10,9 +10,7 @@ mod create;
 mod delete;
 mod replication;
 mod reset;
-mod snapshots;
 mod source;
-mod types;
 mod update;
 
 use statehold_store::{Entry, KeyRange, Order, ReadView, Scan, WriteTxn};
@@ -23,27 +21,19 @@ use crate::{
     context::Context,
     errors::{Error, GroupRefusal, Missing},
     id::parse_id,
-    rows::{Group, GroupSnapshot, GroupType, Volume},
+    rows::{Group, GroupType, Volume},
 };
 
+pub(crate) use self::reset::check_group_status;
+pub(super) use self::reset::require_version;
 pub use self::{
     create::{GroupSpec, create_group},
     delete::delete_group,
     replication::{Replication, change_replication, replication_targets},
     reset::reset_group_status,
-    snapshots::{
-        GroupSnapshotSpec, create_group_snapshot, delete_group_snapshot,
-        reset_group_snapshot_status,
-    },
     source::{GroupSource, GroupSourceSpec, create_group_from},
-    types::{
-        GroupTypeChange, GroupTypeSpec, bootstrap_groups, create_group_type, default_group_type,
-        delete_group_spec, delete_group_type, get_group_spec, get_group_specs, get_group_type,
-        set_group_specs, update_group_specs, update_group_type,
-    },
     update::{GroupChange, update_group},
 };
-pub(crate) use self::{reset::check_group_status, snapshots::check_group_snapshot_status};
 
 /// The name of the group type of consistency groups.
 // Cinder: cinder/volume/group_types.py, DEFAULT_CGSNAPSHOT_TYPE.
@@ -74,7 +64,7 @@ impl GroupApi {
     }
 
     /// Rejects groups of the other API.
-    fn check(
+    pub(super) fn check(
         self,
         view: &impl ReadView,
         group_type: Uuid,
@@ -114,24 +104,6 @@ pub(super) fn any_group<'v>(
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
     cx.caller.check_found(policy::GROUP_GET, row.map(|row| &**row))?;
     Ok(row.ok_or_else(|| Missing::Group(id.into()))?)
-}
-
-/// Returns the group snapshot with the ID `id`, if the caller sees it and it belongs to the API.
-///
-/// # Errors
-/// [`Missing::GroupSnapshot`]; [`GroupRefusal::Reserved`] for one of a consistency group.
-pub fn find_group_snapshot<'v>(
-    view: &'v impl ReadView,
-    cx: &Context<'_>,
-    api: GroupApi,
-    id: &str,
-) -> Result<&'v Entry<GroupSnapshot>, Error> {
-    let row = parse_id(id).and_then(|id| view.get::<GroupSnapshot>(id));
-    let row = row.filter(|row| cx.caller.sees(&row.project_id));
-    cx.caller.check_found(policy::GROUP_SNAPSHOT_GET, row.map(|row| &**row))?;
-    let row = row.ok_or_else(|| Missing::GroupSnapshot(id.into()))?;
-    api.check(view, row.group_type_id, || Missing::GroupSnapshot(id.into()))?;
-    Ok(row)
 }
 
 /// Returns the volumes of a group.

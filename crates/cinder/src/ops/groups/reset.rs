@@ -46,6 +46,7 @@ pub(crate) fn check_group_status(text: &str) -> Result<(), Error> {
     parse_status(text).map(drop)
 }
 
-pub(super) fn require_version(cx: &Context<'_>, minor: u16) -> Result<(), Error> {
+/// Rejects requests before 3.`minor`.
+pub(in crate::ops) fn require_version(cx: &Context<'_>, minor: u16) -> Result<(), Error> {
     if cx.version.at_least(minor) { Ok(()) } else { Err(Missing::Operation.into()) }
 }

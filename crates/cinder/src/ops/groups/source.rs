@@ -3,12 +3,15 @@
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::{GroupApi, find_group, find_group_snapshot, volumes_of};
+use super::{GroupApi, find_group, volumes_of};
 use crate::{
     caller::policy,
     context::Context,
     errors::{Error, GroupRefusal, Missing},
-    ops::volumes::{VolumeSpec, create_volume},
+    ops::{
+        group_snapshots::find_group_snapshot,
+        volumes::{VolumeSpec, create_volume},
+    },
     quota,
     rows::{Group, GroupStatus, Snapshot},
     status_machine::GroupSnapshotOperation,

@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod manage;
 mod metadata;
 mod status;
 mod update;
@@ -13,6 +14,7 @@ pub(crate) use self::status::check_snapshot_status;
 pub use self::{
     create::{SnapshotSpec, create_snapshot},
     delete::{delete_snapshot, unmanage_snapshot},
+    manage::{ManageSnapshotSpec, manage_snapshot},
     metadata::{delete_snapshot_metadata, set_snapshot_metadata, snapshot_metadata_item},
     status::{report_snapshot_status, reset_snapshot_status},
     update::{SnapshotChange, update_snapshot},

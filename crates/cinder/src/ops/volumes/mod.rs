@@ -9,6 +9,7 @@ mod create;
 mod delete;
 mod extend;
 mod image;
+mod manage;
 mod metadata;
 mod migrate;
 mod reserve;
@@ -28,6 +29,7 @@ pub use self::{
     delete::{DeleteOptions, delete_volume, force_delete_volume, unmanage_volume},
     extend::{complete_extend, extend_volume},
     image::{ReimageRequest, UploadRequest, reimage_volume, upload_volume},
+    manage::{ManageVolumeSpec, manage_volume},
     metadata::{
         add_metadata, delete_metadata, image_metadata, set_image_metadata, set_metadata,
         unset_image_metadata, volume_metadata_item,

@@ -1,4 +1,4 @@
-//! Adoption of volumes and snapshots that exist on a back end.
+//! Adoption of volumes that exist on a back end.
 
 use statehold_store::{ReadView, WriteTxn};
 use uuid::Uuid;
@@ -6,23 +6,22 @@ use uuid::Uuid;
 use crate::{
     Pairs,
     caller::policy,
-    context::{Context, find_volume},
+    context::Context,
     errors::Error,
-    id::parse_id,
     ops::{
+        adoption::{Named, check_reference, is_managed, named_host},
         type_rules::{check_unencrypted, resolve_zone},
         types::{default_type, find_type},
     },
     quota,
-    rows::{
-        AttachStatus, Service, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, VolumeType,
-        WorkTarget,
-    },
-    status_machine::{VolumeOperation, check_settled},
+    rows::{AttachStatus, Service, Task, Volume, VolumeStatus, VolumeType, WorkTarget},
     totals,
-    version::Microversion,
     work::queue,
 };
+
+/// First version whose requests may name a cluster in place of a host.
+// Cinder: cinder/api/microversions.py, VOLUME_MIGRATE_CLUSTER.
+const CLUSTER_SINCE: u16 = 16;
 
 /// A request to adopt a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -132,122 +131,5 @@ pub fn manage_volume(
         },
     )?;
     queue(txn, cx, (WorkTarget::Volume, id), Task::ManageVolume { reference }, None)?;
-    Ok(())
-}
-
-/// First version whose requests may name a cluster in place of a host.
-// Cinder: cinder/api/microversions.py, VOLUME_MIGRATE_CLUSTER.
-const CLUSTER_SINCE: u16 = 16;
-
-/// A back end, or a cluster of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Named {
-    /// A back end, `host@backend#pool`.
-    Host(Box<str>),
-    /// A cluster. None exist.
-    Cluster(Box<str>),
-}
-
-/// Returns the back end or the cluster of a request, which names one of them. Requests before
-/// 3.`cluster_since` have no cluster.
-///
-/// # Errors
-/// [`Error`] with the status 400 for neither and for both.
-// Cinder: cinder/api/common.py, get_cluster_host.
-pub fn named_host(
-    version: Microversion,
-    (host, cluster): (Option<Box<str>>, Option<Box<str>>),
-    cluster_since: u16,
-) -> Result<Named, Error> {
-    let has_clusters = version.at_least(cluster_since);
-    let given = |name: Option<Box<str>>| name.filter(|name| !name.is_empty());
-    match (given(host), given(cluster).filter(|_| has_clusters)) {
-        (Some(host), None) => Ok(Named::Host(host)),
-        (None, Some(cluster)) => Ok(Named::Cluster(cluster)),
-        _ if has_clusters => Err(Error::input("One and only one of cluster and host must be set.")),
-        _ => Err(Error::input("Host field is missing.")),
-    }
-}
-
-// Cinder: cinder/volume/drivers/lvm.py has this message.
-fn check_reference(reference: Option<Box<str>>) -> Result<Box<str>, Error> {
-    reference.filter(|name| !name.is_empty()).ok_or_else(|| {
-        Error::request(
-            "Manage existing volume failed due to invalid backend reference: Reference must \
-             contain source-name element.",
-        )
-    })
-}
-
-/// Returns whether a back end's name belongs to a volume or snapshot that is managed already.
-// The back end names its own volumes and snapshots by their IDs.
-fn is_managed(view: &impl ReadView, reference: &str) -> bool {
-    let id = |prefix| reference.strip_prefix(prefix).and_then(parse_id);
-    id("volume-").is_some_and(|id| view.get::<Volume>(id).is_some())
-        || id("snapshot-").is_some_and(|id| view.get::<Snapshot>(id).is_some())
-}
-
-/// A request to adopt a snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ManageSnapshotSpec {
-    /// Its volume.
-    pub volume_id: Box<str>,
-    /// Its name on the back end.
-    pub reference: Option<Box<str>>,
-    /// Its name.
-    pub name: Option<Box<str>>,
-    /// Human-readable description.
-    pub description: Option<Box<str>>,
-    /// User-defined key/value metadata.
-    pub metadata: Pairs,
-}
-
-/// Adopts a snapshot of a volume's back end with the ID `id`. Its row is `creating` until a worker
-/// has measured it. Admins only.
-///
-/// # Errors
-/// [`Error`] with the status 400 if it is managed already, 404 for an unknown volume.
-// Cinder: cinder/volume/api.py, API.manage_existing_snapshot.
-pub fn manage_snapshot(
-    txn: &mut WriteTxn<'_>,
-    cx: &Context<'_>,
-    id: Uuid,
-    spec: ManageSnapshotSpec,
-) -> Result<(), Error> {
-    cx.caller.check(policy::SNAPSHOT_MANAGE)?;
-    let volume = Volume::clone(find_volume(txn, cx.caller, &spec.volume_id)?);
-    cx.caller.check_on(policy::SNAPSHOT_MANAGE, &volume)?;
-    let reference = check_reference(spec.reference)?;
-    if is_managed(txn, &reference) {
-        return Err(Error::request(format!(
-            "Unable to manage existing snapshot. Snapshot {reference} already managed."
-        )));
-    }
-    VolumeOperation::ManageSnapshot.check(&volume)?;
-    check_settled(&volume)?;
-    let project = &cx.caller.project;
-    let deltas = quota::of_snapshot(cx.config, volume.volume_type_id, 1, volume.size);
-    quota::charge(txn, cx.config, project, &deltas)?;
-    totals::put_snapshot(
-        txn,
-        Snapshot {
-            id,
-            project_id: project.clone(),
-            user_id: cx.caller.user.clone(),
-            volume_id: volume.id,
-            volume_type_id: volume.volume_type_id,
-            name: spec.name,
-            description: spec.description,
-            size: volume.size,
-            status: SnapshotStatus::Creating,
-            progress: 0,
-            created_at: cx.now,
-            updated_at: None,
-            group_snapshot_id: None,
-            consumes_quota: true,
-            metadata: spec.metadata,
-        },
-    )?;
-    queue(txn, cx, (WorkTarget::Snapshot, id), Task::ManageSnapshot { reference }, None)?;
     Ok(())
 }
