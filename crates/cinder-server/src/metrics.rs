@@ -11,20 +11,20 @@ use prometheus_client::registry::{Registry, Unit};
 use statehold_cinder::{Backlog, Task};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfPool {
+struct PoolLabel {
     pool: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfTask {
+struct TaskLabel {
     task: &'static str,
 }
 
-type Bytes = Family<OfPool, Gauge<u64, AtomicU64>>;
+type BytesByPool = Family<PoolLabel, Gauge<u64, AtomicU64>>;
 
 /// The capacity of a back end, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PoolRoom {
+pub(crate) struct PoolCapacity {
     /// The total and free bytes of its file system; `None` while they can't be read.
     pub(crate) disk: Option<(u64, u64)>,
     /// The total size of its volumes.
@@ -38,14 +38,14 @@ pub(crate) struct PoolRoom {
 /// The metrics of Block Storage. Clones share their values.
 #[derive(Clone, Default)]
 pub struct CinderMetrics {
-    total: Bytes,
-    free: Bytes,
-    allocated: Bytes,
-    provisioned: Bytes,
-    reserved: Bytes,
-    depth: Family<OfTask, Gauge<u64, AtomicU64>>,
-    age: Family<OfTask, Gauge<f64, AtomicU64>>,
-    failed: Family<OfTask, Counter>,
+    total: BytesByPool,
+    free: BytesByPool,
+    allocated: BytesByPool,
+    provisioned: BytesByPool,
+    reserved: BytesByPool,
+    depth: Family<TaskLabel, Gauge<u64, AtomicU64>>,
+    age: Family<TaskLabel, Gauge<f64, AtomicU64>>,
+    failed: Family<TaskLabel, Counter>,
 }
 
 impl CinderMetrics {
@@ -84,13 +84,13 @@ impl CinderMetrics {
         );
         // Each task has a count from the start: a counter that appears with its first failure has no increase.
         for task in Task::NAMES {
-            drop(self.failed.get_or_create(&OfTask { task }));
+            drop(self.failed.get_or_create(&TaskLabel { task }));
         }
     }
 
     /// Sets the capacity of a back end.
-    pub(crate) fn pool(&self, pool: &str, room: PoolRoom) {
-        let of = OfPool { pool: pool.to_owned() };
+    pub(crate) fn set_pool(&self, pool: &str, room: PoolCapacity) {
+        let of = PoolLabel { pool: pool.to_owned() };
         // The last known room of a disk that can't be read would look as if it were current.
         let (total, free) = match room.disk {
             Some((total, free)) => (Some(total), Some(free)),
@@ -111,14 +111,14 @@ impl CinderMetrics {
     }
 
     /// Sets the backlog of a task.
-    pub(crate) fn backlog(&self, task: &'static str, backlog: Backlog) {
-        self.depth.get_or_create(&OfTask { task }).set(backlog.depth);
-        self.age.get_or_create(&OfTask { task }).set(backlog.age.as_secs_f64());
+    pub(crate) fn set_backlog(&self, task: &'static str, backlog: Backlog) {
+        self.depth.get_or_create(&TaskLabel { task }).set(backlog.depth);
+        self.age.get_or_create(&TaskLabel { task }).set(backlog.age.as_secs_f64());
     }
 
     /// Counts a failed work item.
-    pub(crate) fn failed(&self, task: &'static str) {
-        self.failed.get_or_create(&OfTask { task }).inc();
+    pub(crate) fn count_failed(&self, task: &'static str) {
+        self.failed.get_or_create(&TaskLabel { task }).inc();
     }
 }
 

@@ -91,12 +91,12 @@ impl std::error::Error for PolicyFileError {}
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a condition such as \"role:member\" or a list of roles is expected")]
-enum Entry {
+enum PolicyEntry {
     Condition(String),
     Roles(Vec<String>),
 }
 
-impl Entry {
+impl PolicyEntry {
     fn source(&self) -> PolicySource {
         match self {
             Self::Condition(text) => PolicySource::Condition(text.as_str().into()),
@@ -109,7 +109,7 @@ impl Entry {
 
 /// A fault at a byte of a file.
 #[derive(Debug)]
-struct Fault {
+struct PolicyFault {
     at: usize,
     reason: String,
 }
@@ -130,9 +130,9 @@ pub fn load(path: &Path) -> Result<Arc<Policy>, PolicyFileError> {
     })
 }
 
-fn parse(text: &str) -> Result<Policy, Fault> {
-    let file: BTreeMap<Spanned<String>, Spanned<Entry>> =
-        toml::from_str(text).map_err(|error| Fault {
+fn parse(text: &str) -> Result<Policy, PolicyFault> {
+    let file: BTreeMap<Spanned<String>, Spanned<PolicyEntry>> =
+        toml::from_str(text).map_err(|error| PolicyFault {
             at: error.span().map_or(0, |span| span.start),
             reason: error.message().trim_end().to_owned(),
         })?;
@@ -145,24 +145,24 @@ fn parse(text: &str) -> Result<Policy, Fault> {
             _ => name == error.name(),
         };
         let name = file.keys().find(|name| is_named(name.get_ref()));
-        Fault { at: name.map_or(0, |name| name.span().start), reason: error.to_string() }
+        PolicyFault { at: name.map_or(0, |name| name.span().start), reason: error.to_string() }
     })
 }
 
 /// A policy as a file that [`load`] reads.
-fn written(policy: &Policy) -> String {
+fn to_toml(policy: &Policy) -> String {
     let mut text = String::from(
         "# The policy of Block Storage, for `statehold serve --policy FILE`. Entries that are left out keep their\n\
          # defaults. A name with a colon is an action, one without is a rule that conditions refer to.\n\n",
     );
     for (name, condition) in policy.entries() {
-        text.extend([quoted(name).as_str(), " = ", quoted(condition).as_str(), "\n"]);
+        text.extend([toml_string(name).as_str(), " = ", toml_string(condition).as_str(), "\n"]);
     }
     text
 }
 
 /// A basic string of TOML.
-fn quoted(text: &str) -> String {
+fn toml_string(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {
@@ -178,7 +178,7 @@ fn quoted(text: &str) -> String {
 /// Returns the policy that a file puts in force, or the defaults, as TOML.
 pub fn show(path: Option<&Path>) -> Result<String, PolicyFileError> {
     let policy = path.map_or_else(|| Ok(Policy::defaults()), load)?;
-    Ok(written(&policy))
+    Ok(to_toml(&policy))
 }
 
 #[cfg(test)]
@@ -188,12 +188,12 @@ mod tests {
     #[test]
     fn the_policy_that_is_shown_is_the_policy_that_is_read() {
         let defaults = Policy::defaults();
-        assert_eq!(parse(&written(&defaults)).unwrap(), *defaults);
+        assert_eq!(parse(&to_toml(&defaults)).unwrap(), *defaults);
         let text = "\"volume:get\" = ['auditor', 'reader']\nown = \"user_id:a\\\"b\\\\\"\n\
                     \"volume:delete\" = \"rule:own and\\tnot role:x\"";
         let policy = parse(text).unwrap();
         assert_ne!(policy, *defaults);
-        assert_eq!(parse(&written(&policy)).unwrap(), policy);
+        assert_eq!(parse(&to_toml(&policy)).unwrap(), policy);
         assert_eq!(parse("").unwrap(), *defaults);
     }
 

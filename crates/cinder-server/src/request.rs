@@ -28,7 +28,7 @@ const NO_BODY: &str = "text/html; charset=UTF-8";
 /// A request whose route and caller are known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CinderRequest<'c> {
-    pub(crate) cloud: &'c CinderState,
+    pub(crate) state: &'c CinderState,
     /// The cost of a list.
     pub(crate) meter: &'c Mutex<Meter>,
     pub(crate) cx: Context<'c>,
@@ -39,8 +39,8 @@ pub(crate) struct CinderRequest<'c> {
     /// The header `If-Match`.
     pub(crate) if_match: Option<&'c str>,
     /// IDs for what the request makes.
-    pub(crate) new: Uuid,
-    pub(crate) spare: Uuid,
+    pub(crate) new_id: Uuid,
+    pub(crate) secondary_id: Uuid,
 }
 
 impl<'c> CinderRequest<'c> {
@@ -53,12 +53,12 @@ impl<'c> CinderRequest<'c> {
 
     /// Counts a row of a list; `false` once the list is to be refused, which [`Meter::take_refusal`] then
     /// explains.
-    pub(crate) fn reads_row(&self, filtered: bool) -> bool {
+    pub(crate) fn count_row(&self, filtered: bool) -> bool {
         self.meter.lock().goes_on(filtered)
     }
 
-    /// Like [`reads_row`](Self::reads_row), for several rows that no filter is evaluated for.
-    pub(crate) fn reads_rows(&self, rows: u64) -> bool {
+    /// Like [`count_row`](Self::count_row), for several rows that no filter is evaluated for.
+    pub(crate) fn count_rows(&self, rows: u64) -> bool {
         self.meter.lock().goes_on_after(rows, false)
     }
 
@@ -73,42 +73,43 @@ impl<'c> CinderRequest<'c> {
     }
 
     /// A parameter that is true or false, and false when it isn't there.
-    pub(crate) fn flag(&self, name: &str) -> Result<bool, Refusal> {
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, ApiError> {
         // Cinder: cinder/utils.py, get_bool_param.
         let Some(text) = self.parameter(name) else { return Ok(false) };
-        parse_flag(text)
-            .ok_or_else(|| Refusal::bad(&format!("Value '{text}' for '{name}' is not a boolean.")))
+        parse_flag(text).ok_or_else(|| {
+            ApiError::bad_request(&format!("Value '{text}' for '{name}' is not a boolean."))
+        })
     }
 }
 
 /// Returns a row that a request wrote, for its reply.
 ///
 /// The policy is not asked: it allowed the write, and reading rows is another action, which the caller may lack.
-pub(crate) fn written<T: Table<Key = Uuid>>(
+pub(crate) fn written_row<T: Table<Key = Uuid>>(
     view: &impl ReadView,
     id: Uuid,
-) -> Result<&Entry<T::Row>, Refusal> {
-    view.get::<T>(id).ok_or_else(Refusal::later)
+) -> Result<&Entry<T::Row>, ApiError> {
+    view.get::<T>(id).ok_or_else(ApiError::unknown_operation)
 }
 
 /// What a handler gives: a status and JSON, or nothing.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct CinderReply {
     status: StatusCode,
     kind: &'static str,
     body: Vec<u8>,
     etag: Option<String>,
 }
 
-impl Answer {
+impl CinderReply {
     /// JSON.
-    pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, Refusal> {
+    pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, ApiError> {
         let body = serde_json::to_vec(value).map_err(|error| Rejection::internal(&error))?;
         Ok(Self { status, kind: JSON, body, etag: None })
     }
 
     /// JSON under one name, with 200.
-    pub(crate) fn ok(name: &str, value: &impl Serialize) -> Result<Self, Refusal> {
+    pub(crate) fn ok(name: &str, value: &impl Serialize) -> Result<Self, ApiError> {
         Self::named(StatusCode::OK, name, value)
     }
 
@@ -117,8 +118,8 @@ impl Answer {
         status: StatusCode,
         name: &str,
         value: &impl Serialize,
-    ) -> Result<Self, Refusal> {
-        Self::json(status, &Named(name, value))
+    ) -> Result<Self, ApiError> {
+        Self::json(status, &SingleMember(name, value))
     }
 
     /// No body.
@@ -127,39 +128,39 @@ impl Answer {
     }
 
     /// No body either, but of the kind of JSON, as clients know it of most actions.
-    pub(crate) fn done(status: StatusCode) -> Self {
+    pub(crate) fn empty_json(status: StatusCode) -> Self {
         Self { kind: JSON, ..Self::empty(status) }
     }
 
     /// With a header that says which state of the body this is.
     pub(crate) fn with_etag(mut self) -> Self {
-        self.etag = Some(etag(&self.body));
+        self.etag = Some(digest(&self.body));
         self
     }
 
     /// The tag of the state that the body shows.
-    pub(crate) fn tag(&self) -> String {
-        etag(&self.body)
+    pub(crate) fn etag(&self) -> String {
+        digest(&self.body)
     }
 }
 
 /// Half of a digest, as long as the tags that clients know.
-fn etag(body: &[u8]) -> String {
+fn digest(body: &[u8]) -> String {
     let half =
         Sha256::digest(body).iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte));
     format!("{half:032x}")
 }
 
 /// An object with one member.
-struct Named<'n, T>(&'n str, &'n T);
+struct SingleMember<'n, T>(&'n str, &'n T);
 
-impl<T: Serialize> Serialize for Named<'_, T> {
+impl<T: Serialize> Serialize for SingleMember<'_, T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map([(self.0, self.1)])
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for CinderReply {
     fn into_response(self) -> AnyResponse {
         let empty = self.body.is_empty();
         let mut reply = Response::new(Body::from(self.body));
@@ -178,18 +179,18 @@ impl IntoResponse for Answer {
 
 /// A request that was not answered as it hoped.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum ApiError {
     /// With a body as clients know it.
     Body(ErrorBody),
     /// The same, with a status of the 500s that the request caused.
     ByCaller(ErrorBody),
     /// The state is not the one that the client knows: 412.
-    Changed,
+    PreconditionFailed,
     /// The body is too large to be looked at: 413, as plain text.
     TooLarge(String),
 }
 
-impl Refusal {
+impl ApiError {
     pub(crate) fn new(status: StatusCode, message: &str) -> Self {
         Self::Body(ErrorBody::new(status.as_u16(), message))
     }
@@ -199,12 +200,12 @@ impl Refusal {
         Self::ByCaller(ErrorBody::new(status.as_u16(), message))
     }
 
-    pub(crate) fn bad(message: &str) -> Self {
+    pub(crate) fn bad_request(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
     /// What the operation says that isn't there in the version that the request speaks.
-    pub(crate) fn later() -> Self {
+    pub(crate) fn unknown_operation() -> Self {
         Error::from(Missing::Operation).into()
     }
 }
@@ -213,7 +214,7 @@ impl Refusal {
 /// one for [`Rejection`], because both are of other crates.
 macro_rules! from_domain {
     ($($error:ty),* $(,)?) => {
-        $(impl From<$error> for Refusal {
+        $(impl From<$error> for ApiError {
             fn from(error: $error) -> Self {
                 Self::of(&error.into())
             }
@@ -234,7 +235,7 @@ from_domain!(
     WriteError,
 );
 
-impl Refusal {
+impl ApiError {
     fn of(error: &Error) -> Self {
         if error.status() >= 500 {
             tracing::error!(%error, "a request failed");
@@ -243,7 +244,7 @@ impl Refusal {
     }
 }
 
-impl From<Rejection> for Refusal {
+impl From<Rejection> for ApiError {
     fn from(reject: Rejection) -> Self {
         match reject.status() {
             StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge(format!("{}\n", reject.message())),
@@ -253,10 +254,12 @@ impl From<Rejection> for Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> AnyResponse {
         let body = match self {
-            Self::Changed => return Answer::empty(StatusCode::PRECONDITION_FAILED).into_response(),
+            Self::PreconditionFailed => {
+                return CinderReply::empty(StatusCode::PRECONDITION_FAILED).into_response();
+            }
             Self::TooLarge(text) => {
                 return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
             }
@@ -269,7 +272,8 @@ impl IntoResponse for Refusal {
         };
         let failed = StatusCode::INTERNAL_SERVER_ERROR;
         let status = StatusCode::from_u16(body.status()).unwrap_or(failed);
-        let answer = Answer::json(status, &body).unwrap_or_else(|_| Answer::empty(failed));
+        let answer =
+            CinderReply::json(status, &body).unwrap_or_else(|_| CinderReply::empty(failed));
         let mut reply = answer.into_response();
         if status == StatusCode::PAYLOAD_TOO_LARGE {
             reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("0"));
@@ -279,7 +283,7 @@ impl IntoResponse for Refusal {
 }
 
 /// Gives a reply the header that it has when it has JSON.
-pub(crate) fn mark(reply: &mut AnyResponse, id: &HeaderValue) {
+pub(crate) fn add_request_id(reply: &mut AnyResponse, id: &HeaderValue) {
     if reply.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == JSON) {
         reply.headers_mut().insert(REQUEST_ID, id.clone());
     }

@@ -130,7 +130,8 @@ impl Setup {
         let mut txn = store.begin_write().map_err(CinderStartError::Begin)?;
         bootstrap(&mut txn, config, now(), Uuid::new_v4()).map_err(CinderStartError::Bootstrap)?;
         bootstrap_groups(&mut txn, now(), Uuid::new_v4()).map_err(CinderStartError::Bootstrap)?;
-        let services = register(&mut txn, backends).map_err(CinderStartError::Bootstrap)?;
+        let services =
+            register_services(&mut txn, backends).map_err(CinderStartError::Bootstrap)?;
         let given_up: Vec<_> = exhausted_work(&txn).map(|item| item.task.name()).collect();
         let resumed = resume_work(&mut txn, config, now(), Uuid::new_v4)
             .map_err(|error| CinderStartError::Bootstrap(error.into()))?;
@@ -140,7 +141,7 @@ impl Setup {
             backend.registered(service);
         }
         for task in given_up {
-            metrics.failed(task);
+            metrics.count_failed(task);
         }
         backends.drop_left_behind(&store.snapshot());
         if resumed > 0 {
@@ -152,7 +153,7 @@ impl Setup {
 
 /// Notes the services that there are: the back ends, and this server for the rest. The IDs of those of the back
 /// ends, in their order.
-fn register(txn: &mut WriteTxn<'_>, backends: &Backends) -> Result<Vec<Uuid>, Error> {
+fn register_services(txn: &mut WriteTxn<'_>, backends: &Backends) -> Result<Vec<Uuid>, Error> {
     let (machine, zone) = (backends.machine(), backends.default_zone());
     for binary in [Service::SCHEDULER, Service::BACKUP] {
         register_service(txn, now(), Uuid::new_v4(), (binary, machine, zone))?;
@@ -178,7 +179,7 @@ impl CinderState {
         let shared = Arc::downgrade(&cloud.0);
         cloud.app().metrics().refresh_with(move || {
             if let Some(shared) = shared.upgrade() {
-                monitor::read_gauges(&Self(shared));
+                monitor::refresh_gauges(&Self(shared));
             }
         });
         cloud

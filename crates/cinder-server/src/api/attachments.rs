@@ -8,11 +8,11 @@ use statehold_cinder::{
 };
 use statehold_store::{ReadView as _, Snapshot, WriteTxn};
 
-use crate::api::list::{Place, page_of_all};
+use crate::api::list::{Collection, list_all_by};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::api::volumes::connection;
-use crate::request::{Answer, CinderRequest, Refusal, written};
+use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -27,68 +27,68 @@ pub(crate) static ROUTES: &[Route] = &[
 ];
 
 /// Their pages have no links to the next.
-const LIST: Place = Place { path: "attachments", rows: "attachments", links: None };
-const DETAIL: Place = Place { path: "attachments/detail", ..LIST };
+const LIST: Collection = Collection { path: "attachments", rows: "attachments", links: None };
+const DETAIL: Collection = Collection { path: "attachments/detail", ..LIST };
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    page_of_all::<Attachment, _>(view, call, call.query, LIST, AttachmentStub::new)
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    list_all_by::<Attachment, _>(view, call, call.query, LIST, AttachmentStub::new)
 }
 
-fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    page_of_all::<Attachment, _>(view, call, call.query, DETAIL, AttachmentView::new)
+fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    list_all_by::<Attachment, _>(view, call, call.query, DETAIL, AttachmentView::new)
 }
 
-fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = find_attachment(view, &call.cx, call.id())?;
-    Answer::ok("attachment", &AttachmentView::new(row))
+    CinderReply::ok("attachment", &AttachmentView::new(row))
 }
 
-fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let spec = input::attachment_spec(call.body, call.cx.version)?;
-    create_attachment(txn, &call.cx, call.new, &spec)?;
-    let id = call.new.to_string();
-    let before = Attachment::clone(written::<Attachment>(txn, call.new)?);
+    create_attachment(txn, &call.cx, call.new_id, &spec)?;
+    let id = call.new_id.to_string();
+    let before = Attachment::clone(written_row::<Attachment>(txn, call.new_id)?);
     if let Some(connector) = spec.connector {
-        join(txn, call, &id, connector)?;
+        connect_host(txn, call, &id, connector)?;
     }
-    let row = written::<Attachment>(txn, call.new)?;
-    Answer::ok("attachment", &AttachmentView::updated(row, &before))
+    let row = written_row::<Attachment>(txn, call.new_id)?;
+    CinderReply::ok("attachment", &AttachmentView::updated(row, &before))
 }
 
-fn connect(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn connect(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let connector = input::attachment_connector(call.body)?;
     let id = parse_id(call.id());
     let before = id.and_then(|id| txn.get::<Attachment>(id)).map(|row| Attachment::clone(row));
     // Refuses an attachment that is missing, or is not the caller's.
-    join(txn, call, call.id(), connector)?;
-    let before = before.ok_or_else(Refusal::later)?;
-    let row = written::<Attachment>(txn, before.id)?;
-    Answer::ok("attachment", &AttachmentView::updated(row, &before))
+    connect_host(txn, call, call.id(), connector)?;
+    let before = before.ok_or_else(ApiError::unknown_operation)?;
+    let row = written_row::<Attachment>(txn, before.id)?;
+    CinderReply::ok("attachment", &AttachmentView::updated(row, &before))
 }
 
 /// Notes the host that uses a volume, and how it reaches it.
-fn join(
+fn connect_host(
     txn: &mut WriteTxn<'_>,
     call: &CinderRequest<'_>,
     id: &str,
     connector: Connector,
-) -> Result<(), Refusal> {
+) -> Result<(), ApiError> {
     let volume = check_connector(txn, &call.cx, id, &connector)?;
     let info = match txn.get::<Volume>(volume) {
         Some(row) => connection(txn, call, row)?.to_string(),
-        None => return Err(Refusal::later()),
+        None => return Err(ApiError::unknown_operation()),
     };
     Ok(connect_attachment(txn, &call.cx, id, connector, info.into())?)
 }
 
-fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let left = delete_attachment(txn, &call.cx, call.id())?;
     let left: Vec<_> = left.iter().map(|row| AttachmentStub::new(row)).collect();
-    Answer::ok("attachments", &left)
+    CinderReply::ok("attachments", &left)
 }
 
-fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     input::attachment_action(call.body)?;
     complete_attachment(txn, &call.cx, call.id())?;
-    Ok(Answer::done(StatusCode::NO_CONTENT))
+    Ok(CinderReply::empty_json(StatusCode::NO_CONTENT))
 }

@@ -12,10 +12,10 @@ use statehold_cinder::{Volume, parse_id};
 use statehold_store::{ReadView as _, Snapshot, WriteTxn};
 use uuid::Uuid;
 
-use crate::api::list::{Place, page_of_all};
+use crate::api::list::{Collection, list_all_by};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal, written};
+use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -31,80 +31,81 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("POST", "/v3/backups/{id}/action", act),
 ];
 
-const LIST: Place = Place { path: "backups", rows: "backups", links: Some("backups_links") };
-const DETAIL: Place = Place { path: "backups/detail", ..LIST };
+const LIST: Collection =
+    Collection { path: "backups", rows: "backups", links: Some("backups_links") };
+const DETAIL: Collection = Collection { path: "backups/detail", ..LIST };
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::BACKUP_GET_ALL)?;
-    page_of_all::<Backup, _>(view, call, call.query, LIST, |row| BackupStub::new(call.viewer, row))
+    list_all_by::<Backup, _>(view, call, call.query, LIST, |row| BackupStub::new(call.viewer, row))
 }
 
-fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::BACKUP_GET_ALL)?;
     let show = |row| BackupView::new(call.viewer, view, row);
-    page_of_all::<Backup, _>(view, call, call.query, DETAIL, show)
+    list_all_by::<Backup, _>(view, call, call.query, DETAIL, show)
 }
 
-fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = find_backup(view, call.cx.caller, call.id())?;
-    Answer::ok("backup", &BackupView::new(call.viewer, view, row))
+    CinderReply::ok("backup", &BackupView::new(call.viewer, view, row))
 }
 
-fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let spec = input::backup_spec(call.body, call.cx.version)?;
-    create_backup(txn, &call.cx, call.new, spec)?;
-    stub(txn, call, call.new, StatusCode::ACCEPTED)
+    create_backup(txn, &call.cx, call.new_id, spec)?;
+    stub_reply(txn, call, call.new_id, StatusCode::ACCEPTED)
 }
 
-fn stub(
+fn stub_reply(
     txn: &WriteTxn<'_>,
     call: &CinderRequest<'_>,
     id: Uuid,
     status: StatusCode,
-) -> Result<Answer, Refusal> {
-    let row = written::<Backup>(txn, id)?;
-    Answer::named(status, "backup", &BackupStub::new(call.viewer, row))
+) -> Result<CinderReply, ApiError> {
+    let row = written_row::<Backup>(txn, id)?;
+    CinderReply::named(status, "backup", &BackupStub::new(call.viewer, row))
 }
 
-fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let change = input::backup_change(call.body, call.cx.version)?;
     update_backup(txn, &call.cx, call.id(), change)?;
-    let id = parse_id(call.id()).ok_or_else(Refusal::later)?;
-    stub(txn, call, id, StatusCode::OK)
+    let id = parse_id(call.id()).ok_or_else(ApiError::unknown_operation)?;
+    stub_reply(txn, call, id, StatusCode::OK)
 }
 
-fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     delete_backup(txn, &call.cx, call.id(), false)?;
-    Ok(Answer::done(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty_json(StatusCode::ACCEPTED))
 }
 
-fn restore(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn restore(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let spec = input::restore_spec(call.body)?;
-    let volume = restore_backup(txn, &call.cx, call.id(), call.new, spec)?;
+    let volume = restore_backup(txn, &call.cx, call.id(), call.new_id, spec)?;
     let name = txn.get::<Volume>(volume).and_then(|row| row.name.as_deref());
-    let said = json!({
+    let restored = json!({
         "backup_id": parse_id(call.id()),
         "volume_id": volume,
         "volume_name": name,
     });
-    Answer::named(StatusCode::ACCEPTED, "restore", &said)
+    CinderReply::named(StatusCode::ACCEPTED, "restore", &restored)
 }
 
-fn export(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    Answer::ok("backup-record", &export_backup(view, &call.cx, call.id())?)
+fn export(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    CinderReply::ok("backup-record", &export_backup(view, &call.cx, call.id())?)
 }
 
-fn import(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn import(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let record = input::backup_record(call.body)?;
     let id = import_backup(txn, &call.cx, &record)?;
-    stub(txn, call, id, StatusCode::CREATED)
+    stub_reply(txn, call, id, StatusCode::CREATED)
 }
 
-fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let (cx, id) = (&call.cx, call.id());
     match input::backup_action(call.body)? {
         BackupAction::ResetStatus(status) => reset_backup_status(txn, cx, id, &status)?,
         BackupAction::ForceDelete => delete_backup(txn, cx, id, true)?,
     }
-    Ok(Answer::done(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty_json(StatusCode::ACCEPTED))
 }

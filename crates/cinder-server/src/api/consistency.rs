@@ -9,10 +9,10 @@ use statehold_cinder::{
 use statehold_store::{Snapshot, WriteTxn};
 use uuid::Uuid;
 
-use crate::api::list::{Place, page};
+use crate::api::list::{Collection, list_visible};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal, written};
+use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -31,87 +31,97 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("DELETE", "/v3/cgsnapshots/{id}", delete_snapshot),
 ];
 
-const LIST: Place = Place { path: "consistencygroups", rows: "consistencygroups", links: None };
-const DETAIL: Place = Place { path: "consistencygroups/detail", ..LIST };
-const SNAPSHOTS: Place = Place { path: "cgsnapshots", rows: "cgsnapshots", links: None };
-const SNAPSHOTS_DETAIL: Place = Place { path: "cgsnapshots/detail", ..SNAPSHOTS };
+const LIST: Collection =
+    Collection { path: "consistencygroups", rows: "consistencygroups", links: None };
+const DETAIL: Collection = Collection { path: "consistencygroups/detail", ..LIST };
+const SNAPSHOTS: Collection = Collection { path: "cgsnapshots", rows: "cgsnapshots", links: None };
+const SNAPSHOTS_DETAIL: Collection = Collection { path: "cgsnapshots/detail", ..SNAPSHOTS };
 
 const API: GroupApi = GroupApi::Consistency;
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_GET_ALL)?;
     let visible = |row: &Group| API.lists(view, row.group_type_id);
-    page::<Group, _>(view, call, LIST, visible, GroupStub::new)
+    list_visible::<Group, _>(view, call, LIST, visible, GroupStub::new)
 }
 
-fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_GET_ALL)?;
     let visible = |row: &Group| API.lists(view, row.group_type_id);
-    page::<Group, _>(view, call, DETAIL, visible, ConsistencyGroupView::new)
+    list_visible::<Group, _>(view, call, DETAIL, visible, ConsistencyGroupView::new)
 }
 
-fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = find_group(view, &call.cx, API, call.id())?;
-    Answer::ok("consistencygroup", &ConsistencyGroupView::new(row))
+    CinderReply::ok("consistencygroup", &ConsistencyGroupView::new(row))
 }
 
-fn created(txn: &WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    let row = written::<Group>(txn, call.new)?;
-    Answer::named(StatusCode::ACCEPTED, "consistencygroup", &GroupStub::new(row))
+fn created_reply(txn: &WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    let row = written_row::<Group>(txn, call.new_id)?;
+    CinderReply::named(StatusCode::ACCEPTED, "consistencygroup", &GroupStub::new(row))
 }
 
-fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    create_group(txn, &call.cx, API, call.new, input::consistency_spec(call.body)?)?;
-    created(txn, call)
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    create_group(txn, &call.cx, API, call.new_id, input::consistency_spec(call.body)?)?;
+    created_reply(txn, call)
 }
 
-fn create_from(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn create_from(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let spec = input::consistency_source_spec(call.body)?;
-    create_group_from(txn, &call.cx, API, call.new, spec, Uuid::new_v4)?;
-    created(txn, call)
+    create_group_from(txn, &call.cx, API, call.new_id, spec, Uuid::new_v4)?;
+    created_reply(txn, call)
 }
 
-fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let force = input::consistency_delete(call.body)?;
     delete_group(txn, &call.cx, API, call.id(), force)?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     // Cinder: cinder/api/v3/consistencygroups.py, ConsistencyGroupsController.update: an unknown group goes
     // before the types of members.
     input::consistency_element(call.body)?;
     find_group(txn, &call.cx, API, call.id())?;
     let change = input::consistency_change(call.body, call.cx.version)?;
     update_group(txn, &call.cx, API, call.id(), change)?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-fn list_snapshots(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list_snapshots(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_SNAPSHOT_GET_ALL)?;
     let visible = |row: &GroupSnapshot| API.lists(view, row.group_type_id);
-    page::<GroupSnapshot, _>(view, call, SNAPSHOTS, visible, GroupSnapshotStub::new)
+    list_visible::<GroupSnapshot, _>(view, call, SNAPSHOTS, visible, GroupSnapshotStub::new)
 }
 
-fn list_snapshots_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list_snapshots_detail(
+    view: &Snapshot,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_SNAPSHOT_GET_ALL)?;
     let visible = |row: &GroupSnapshot| API.lists(view, row.group_type_id);
-    page::<GroupSnapshot, _>(view, call, SNAPSHOTS_DETAIL, visible, CgSnapshotView::new)
+    list_visible::<GroupSnapshot, _>(view, call, SNAPSHOTS_DETAIL, visible, CgSnapshotView::new)
 }
 
-fn show_snapshot(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show_snapshot(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = find_group_snapshot(view, &call.cx, API, call.id())?;
-    Answer::ok("cgsnapshot", &CgSnapshotView::new(row))
+    CinderReply::ok("cgsnapshot", &CgSnapshotView::new(row))
 }
 
-fn create_snapshot(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn create_snapshot(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     let spec = input::cgsnapshot_spec(call.body)?;
-    create_group_snapshot(txn, &call.cx, API, call.new, &spec, Uuid::new_v4)?;
-    let row = written::<GroupSnapshot>(txn, call.new)?;
-    Answer::named(StatusCode::ACCEPTED, "cgsnapshot", &GroupSnapshotStub::new(row))
+    create_group_snapshot(txn, &call.cx, API, call.new_id, &spec, Uuid::new_v4)?;
+    let row = written_row::<GroupSnapshot>(txn, call.new_id)?;
+    CinderReply::named(StatusCode::ACCEPTED, "cgsnapshot", &GroupSnapshotStub::new(row))
 }
 
-fn delete_snapshot(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete_snapshot(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     delete_group_snapshot(txn, &call.cx, API, call.id())?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }

@@ -6,10 +6,10 @@ use statehold_cinder::{
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
-use crate::api::list::selected;
+use crate::api::list::filter_rows;
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{ApiError, CinderReply, CinderRequest};
 
 /// The version in which they came.
 const SINCE: u16 = 62;
@@ -19,31 +19,31 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/default-types", list).since(SINCE).without_project(),
     routes::read("/v3/default-types/{project}", show).since(SINCE).without_project(),
     routes::write("PUT", "/v3/default-types/{project}", set).since(SINCE).without_project(),
-    routes::write("DELETE", "/v3/default-types/{project}", forget).since(SINCE).without_project(),
+    routes::write("DELETE", "/v3/default-types/{project}", unset).since(SINCE).without_project(),
 ];
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let rows = default_types(view, &call.cx)?.map(|row| DefaultTypeView::new(row));
-    Answer::ok("default_types", &selected(call, rows)?)
+    CinderReply::ok("default_types", &filter_rows(call, rows)?)
 }
 
-fn shown(view: &impl ReadView, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show_row(view: &impl ReadView, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = find_default_type(view, &call.cx, call.segment("project"))?;
-    Answer::ok("default_type", &DefaultTypeView::new(row))
+    CinderReply::ok("default_type", &DefaultTypeView::new(row))
 }
 
-fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    shown(view, call)
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    show_row(view, call)
 }
 
-fn set(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn set(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::DEFAULT_TYPE)?;
     let name = input::default_type_name(call.body)?;
     set_default_type(txn, &call.cx, call.segment("project"), Some(&name))?;
-    shown(txn, call)
+    show_row(txn, call)
 }
 
-fn forget(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn unset(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     set_default_type(txn, &call.cx, call.segment("project"), None)?;
-    Ok(Answer::done(StatusCode::NO_CONTENT))
+    Ok(CinderReply::empty_json(StatusCode::NO_CONTENT))
 }

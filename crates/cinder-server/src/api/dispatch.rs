@@ -13,12 +13,12 @@ use statehold_cinder::{Caller, Context, Microversion, VersionError, Viewer};
 use statehold_store::WriteTxn;
 use uuid::Uuid;
 
-use crate::api::routes::{Found, PREFIX, Route, Run};
+use crate::api::routes::{Handler, PREFIX, Route, RouteMatch};
 use crate::api::versions;
 use crate::auth::Auth;
 use crate::monitor;
 use crate::request;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{ApiError, CinderReply, CinderRequest};
 use crate::state::CinderState;
 use statehold_server_core::caller::CallerKey;
 use statehold_server_core::clock::now;
@@ -42,41 +42,41 @@ const BODY_MAX: usize = 114_688;
 const SHORT_PAGE_ROWS: usize = 100;
 
 /// What is answered where nothing is.
-const NOWHERE: &str = r#"{"message":"The resource could not be found.<br /><br />\n\n\n","code":"404 Not Found","title":"Not Found"}"#;
+const NOT_FOUND_BODY: &str = r#"{"message":"The resource could not be found.<br /><br />\n\n\n","code":"404 Not RouteMatch","title":"Not RouteMatch"}"#;
 
 /// The service that answers requests.
-pub fn router(cloud: CinderState) -> Router {
+pub fn router(state: CinderState) -> Router {
     Router::new()
-        .fallback(answer)
-        .layer(axum::middleware::from_fn_with_state(cloud.app().clone(), compress))
-        .layer(axum::middleware::from_fn_with_state(cloud.app().clone(), observe))
-        .with_state(cloud)
+        .fallback(handle)
+        .layer(axum::middleware::from_fn_with_state(state.app().clone(), compress))
+        .layer(axum::middleware::from_fn_with_state(state.app().clone(), observe))
+        .with_state(state)
 }
 
-async fn answer(State(cloud): State<CinderState>, request: Request) -> Response<Body> {
+async fn handle(State(state): State<CinderState>, request: Request) -> Response<Body> {
     let id = HeaderValue::try_from(format!("req-{}", Uuid::new_v4()));
     let id = id.unwrap_or_else(|_| HeaderValue::from_static("req-0"));
     let (head, body) = request.into_parts();
-    let base = cloud.app().site().base(&head.headers, cloud.address());
+    let base = state.app().site().base(&head.headers, state.address());
     let mut reply = match (head.method.as_str(), head.uri.path()) {
         ("GET" | "HEAD", "/") => {
             let document = versions::document(StatusCode::MULTIPLE_CHOICES, &base);
-            spoken(document.into_response(), Microversion::MIN, &id)
+            with_api_headers(document.into_response(), Microversion::MIN, &id)
         }
-        ("GET" | "HEAD", "/v3") => moved(&base),
+        ("GET" | "HEAD", "/v3") => redirect_to_v3(&base),
         ("GET" | "HEAD", "/v3/") => {
             let document = versions::document(StatusCode::OK, &base);
-            spoken(document.into_response(), Microversion::MIN, &id)
+            with_api_headers(document.into_response(), Microversion::MIN, &id)
         }
-        ("GET" | "HEAD", monitor::HEALTHCHECK) => monitor::healthcheck(&cloud, &head),
-        ("GET", monitor::METRICS) => monitor::metrics(&cloud, head, &base).await,
-        _ => routed(&cloud, head, body, &base, &id).await,
+        ("GET" | "HEAD", monitor::HEALTHCHECK) => monitor::healthcheck(&state, &head),
+        ("GET", monitor::METRICS) => monitor::metrics(&state, head, &base).await,
+        _ => handle_route(&state, head, body, &base, &id).await,
     };
     reply.headers_mut().insert(REQUEST_ID, id);
     reply
 }
 
-fn moved(base: &str) -> Response<Body> {
+fn redirect_to_v3(base: &str) -> Response<Body> {
     let mut reply = StatusCode::FOUND.into_response();
     let text = HeaderValue::from_static("text/plain; charset=utf8");
     reply.headers_mut().insert(header::CONTENT_TYPE, text);
@@ -87,44 +87,48 @@ fn moved(base: &str) -> Response<Body> {
 }
 
 /// Gives a reply the headers that all have that come from a route.
-fn spoken(mut reply: Response<Body>, version: Microversion, id: &HeaderValue) -> Response<Body> {
-    said(&mut reply, &version.to_string());
-    request::mark(&mut reply, id);
+fn with_api_headers(
+    mut reply: Response<Body>,
+    version: Microversion,
+    id: &HeaderValue,
+) -> Response<Body> {
+    set_version_header(&mut reply, &version.to_string());
+    request::add_request_id(&mut reply, id);
     reply
 }
 
-fn said(reply: &mut Response<Body>, version: &str) {
+fn set_version_header(reply: &mut Response<Body>, version: &str) {
     if let Ok(version) = HeaderValue::try_from(format!("volume {version}")) {
         reply.headers_mut().insert(API_VERSION, version);
     }
     reply.headers_mut().insert(header::VARY, HeaderValue::from_static("OpenStack-API-Version"));
 }
 
-async fn routed(
-    cloud: &CinderState,
+async fn handle_route(
+    state: &CinderState,
     mut head: Parts,
     body: Body,
     base: &str,
     id: &HeaderValue,
 ) -> Response<Body> {
     if !head.uri.path().starts_with(PREFIX) {
-        return nowhere();
+        return not_found();
     }
-    let address = CallerKey::address(cloud.app().client(&head));
-    let caller = match cloud.auth().caller(&mut head, base, cloud.policy()).await {
+    let address = CallerKey::address(state.app().client(&head));
+    let caller = match state.auth().caller(&mut head, base, state.policy()).await {
         Ok(caller) => caller,
         Err(reply) => return reply,
     };
     // A name that no service checked is the client's choice, and must not give it another share.
-    let key = match cloud.auth() {
+    let key = match state.auth() {
         Auth::Open => address,
         Auth::Keystone(_) => CallerKey::token(&caller.user),
     };
-    cloud.app().note_present(key);
-    let app = cloud.app().for_request(Requester::new(key, head.extensions.remove::<Peer>()));
-    let found = Found::find(head.method.as_str(), head.uri.path(), &caller.project);
+    state.app().note_present(key);
+    let app = state.app().for_request(Requester::new(key, head.extensions.remove::<Peer>()));
+    let found = RouteMatch::find(head.method.as_str(), head.uri.path(), &caller.project);
     let Some(found) = found else {
-        return nowhere();
+        return not_found();
     };
     let asked = head.headers.get(API_VERSION);
     // What isn't text asks for no version that there is.
@@ -132,22 +136,22 @@ async fn routed(
     let mut reply = match Microversion::negotiate(asked) {
         Ok(version) => {
             let answered =
-                run(cloud, &app, &head, body, base, id, (&caller, version, &found)).await;
-            let reads = !matches!(found.route.run, Run::Write(_));
+                run_handler(state, &app, &head, body, base, id, (&caller, version, &found)).await;
+            let reads = !matches!(found.route.run, Handler::Write(_));
             let mut reply = charge_until_sent(&app, answered.into_response(), reads);
             reply.extensions_mut().insert(app.requester().clone());
-            spoken(reply, version, id)
+            with_api_headers(reply, version, id)
         }
         Err(error) => {
             let refused = match &error {
                 VersionError::Range { text } => Some(text.clone()),
                 _ => None,
             };
-            let mut reply = Refusal::from(error).into_response();
+            let mut reply = ApiError::from(error).into_response();
             if let Some(version) = refused {
-                said(&mut reply, &version);
+                set_version_header(&mut reply, &version);
             }
-            request::mark(&mut reply, id);
+            request::add_request_id(&mut reply, id);
             reply
         }
     };
@@ -155,8 +159,8 @@ async fn routed(
     reply
 }
 
-fn nowhere() -> Response<Body> {
-    let mut reply = Response::new(Body::from(NOWHERE));
+fn not_found() -> Response<Body> {
+    let mut reply = Response::new(Body::from(NOT_FOUND_BODY));
     *reply.status_mut() = StatusCode::NOT_FOUND;
     let json = HeaderValue::from_static(request::JSON);
     reply.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -164,56 +168,56 @@ fn nowhere() -> Response<Body> {
 }
 
 /// Runs what the table has: the version first, then the body, then the project, then the rest.
-async fn run(
-    cloud: &CinderState,
+async fn run_handler(
+    state: &CinderState,
     app: &ServerState,
     head: &Parts,
     body: Body,
     base: &str,
     id: &HeaderValue,
-    (caller, version, found): (&Caller, Microversion, &Found<'_>),
-) -> Result<Answer, Refusal> {
+    (caller, version, found): (&Caller, Microversion, &RouteMatch<'_>),
+) -> Result<CinderReply, ApiError> {
     if !version.at_least(found.route.since) {
-        return Err(Refusal::later());
+        return Err(ApiError::unknown_operation());
     }
     let body = match found.route.run {
-        Run::Write(_) => take(app, &head.headers, body).await?,
-        Run::Read(_) | Run::List(_) => Vec::new(),
+        Handler::Write(_) => read_json_body(app, &head.headers, body).await?,
+        Handler::Read(_) | Handler::List(_) => Vec::new(),
     };
     if found.project.is_some_and(|project| *project != *caller.project) {
-        return Err(Refusal::bad("Malformed request url"));
+        return Err(ApiError::bad_request("Malformed request url"));
     }
     let decode = |(name, text): &(&'static str, &str)| {
         let decoded = percent_decode_str(text).decode_utf8();
         decoded.map(|text| (*name, text.into_owned()))
     };
     let segments: Result<Vec<_>, _> = found.segments.iter().map(decode).collect();
-    let segments = segments.map_err(|_| Refusal::bad("The path is not UTF-8."))?;
+    let segments = segments.map_err(|_| ApiError::bad_request("The path is not UTF-8."))?;
     let query = head.uri.query().unwrap_or_default();
     let query: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let request_id = id.to_str().unwrap_or_default();
     let meter = Mutex::new(app.meter());
     let call = |now| CinderRequest {
-        cloud,
+        state,
         meter: &meter,
-        cx: Context { config: cloud.config(), caller, version, now, request_id },
+        cx: Context { config: state.config(), caller, version, now, request_id },
         viewer: Viewer { caller, version, base, project: found.project },
         segments: &segments,
         query: &query,
         body: &body,
         if_match: head.headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()),
-        new: Uuid::new_v4(),
-        spare: Uuid::new_v4(),
+        new_id: Uuid::new_v4(),
+        secondary_id: Uuid::new_v4(),
     };
     match found.route.run {
-        Run::Read(read) => {
-            let answer = read(&cloud.app().store().snapshot(), &call(now()));
-            permitted(found.route, caller, answer)
+        Handler::Read(read) => {
+            let answer = read(&state.app().store().snapshot(), &call(now()));
+            require_policy_check(found.route, caller, answer)
         }
-        Run::List(read) => {
+        Handler::List(read) => {
             let list = || {
                 let answer = read(&app.store().snapshot(), &call(now()));
-                let answer = permitted(found.route, caller, answer);
+                let answer = require_policy_check(found.route, caller, answer);
                 let mut meter = meter.lock();
                 meter.end();
                 app.requester().note_waited(&meter);
@@ -230,17 +234,17 @@ async fn run(
             meter.lock().begin(Some(turn));
             tokio::task::block_in_place(list)
         }
-        Run::Write(write) => {
+        Handler::Write(write) => {
             let written = app
                 .write(
                     |txn: &mut WriteTxn<'_>, now| {
                         let answer = write(txn, &call(now));
-                        permitted(found.route, caller, answer)
+                        require_policy_check(found.route, caller, answer)
                     },
                     |_, answer| Ok(answer),
                 )
                 .await;
-            cloud.queued().notify_one();
+            state.queued().notify_one();
             Ok(written?.0)
         }
     }
@@ -248,17 +252,17 @@ async fn run(
 
 /// Refuses the answer of a handler that did not ask the policy, on a route that is not open. Nothing of it is
 /// written: a handler that forgets grants nothing.
-fn permitted(
+fn require_policy_check(
     route: &Route,
     caller: &Caller,
-    answer: Result<Answer, Refusal>,
-) -> Result<Answer, Refusal> {
+    answer: Result<CinderReply, ApiError>,
+) -> Result<CinderReply, ApiError> {
     if answer.is_ok() && !route.open && !caller.has_checked_policy() {
         tracing::error!(
             path = route.path,
             "an endpoint did not ask the policy: its answer is withheld"
         );
-        return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "The policy was not asked."));
+        return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "The policy was not asked."));
     }
     answer
 }
@@ -272,7 +276,11 @@ fn is_short(query: &[(String, String)]) -> bool {
 }
 
 /// The body of a request, which has to be JSON and to say so.
-async fn take(app: &ServerState, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refusal> {
+async fn read_json_body(
+    app: &ServerState,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Vec<u8>, ApiError> {
     const KINDS: [&str; 2] = [request::JSON, "application/vnd.openstack.volume+json"];
     let expects_continue = headers.contains_key(header::EXPECT);
     let body = app.body_within(BODY_MAX, body, expects_continue).await?;

@@ -6,7 +6,7 @@ use statehold_store::Snapshot;
 
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{ApiError, CinderReply, CinderRequest};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -163,19 +163,19 @@ fn view((name, alias, description, updated): &(&str, &str, &str, &str)) -> Value
     })
 }
 
-fn list(_: &Snapshot, _: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    Answer::ok("extensions", &EXTENSIONS.iter().map(view).collect::<Vec<_>>())
+fn list(_: &Snapshot, _: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    CinderReply::ok("extensions", &EXTENSIONS.iter().map(view).collect::<Vec<_>>())
 }
 
-fn show(_: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show(_: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let alias = call.segment("alias");
     let found = EXTENSIONS.iter().find(|(_, own, ..)| *own == alias);
-    Answer::ok("extension", &view(found.ok_or_else(Refusal::later)?))
+    CinderReply::ok("extension", &view(found.ok_or_else(ApiError::unknown_operation)?))
 }
 
-fn filters(_: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn filters(_: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let named = call.parameter("resource");
     let all = RESOURCE_FILTERS.iter();
     let asked: Vec<_> = all.filter(|own| named.is_none_or(|named| own.resource == named)).collect();
-    Answer::ok("resource_filters", &asked)
+    CinderReply::ok("resource_filters", &asked)
 }

@@ -8,10 +8,10 @@ use statehold_cinder::{
 use statehold_store::{Snapshot, WriteTxn};
 use uuid::Uuid;
 
-use crate::api::list::{Place, page_of};
+use crate::api::list::{Collection, list_visible_by};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal, written};
+use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -23,27 +23,30 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("POST", "/v3/group_snapshots/{id}/action", act).since(14),
 ];
 
-const LIST: Place =
-    Place { path: "group_snapshots", rows: "group_snapshots", links: Some("group_snapshot_links") };
-const DETAIL: Place = Place { path: "group_snapshots/detail", ..LIST };
+const LIST: Collection = Collection {
+    path: "group_snapshots",
+    rows: "group_snapshots",
+    links: Some("group_snapshot_links"),
+};
+const DETAIL: Collection = Collection { path: "group_snapshots/detail", ..LIST };
 
 /// From this version on lists have pages, orders and filters.
 const PAGES_SINCE: u16 = 29;
 
 const API: GroupApi = GroupApi::Groups;
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_SNAPSHOT_GET_ALL)?;
     let visible = |row: &GroupSnapshot| API.lists(view, row.group_type_id);
     let show = GroupSnapshotStub::new;
-    page_of::<GroupSnapshot, _>(view, call, &parameters(call), LIST, visible, show)
+    list_visible_by::<GroupSnapshot, _>(view, call, &parameters(call), LIST, visible, show)
 }
 
-fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_SNAPSHOT_GET_ALL)?;
     let visible = |row: &GroupSnapshot| API.lists(view, row.group_type_id);
     let show = |row| GroupSnapshotView::new(call.viewer, row);
-    page_of::<GroupSnapshot, _>(view, call, &parameters(call), DETAIL, visible, show)
+    list_visible_by::<GroupSnapshot, _>(view, call, &parameters(call), DETAIL, visible, show)
 }
 
 fn parameters(call: &CinderRequest<'_>) -> Vec<(String, String)> {
@@ -52,25 +55,25 @@ fn parameters(call: &CinderRequest<'_>) -> Vec<(String, String)> {
     taken.cloned().collect()
 }
 
-fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = find_group_snapshot(view, &call.cx, API, call.id())?;
-    Answer::ok("group_snapshot", &GroupSnapshotView::new(call.viewer, row))
+    CinderReply::ok("group_snapshot", &GroupSnapshotView::new(call.viewer, row))
 }
 
-fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let spec = input::group_snapshot_spec(call.body)?;
-    create_group_snapshot(txn, &call.cx, API, call.new, &spec, Uuid::new_v4)?;
-    let row = written::<GroupSnapshot>(txn, call.new)?;
-    Answer::named(StatusCode::ACCEPTED, "group_snapshot", &GroupSnapshotStub::created(row))
+    create_group_snapshot(txn, &call.cx, API, call.new_id, &spec, Uuid::new_v4)?;
+    let row = written_row::<GroupSnapshot>(txn, call.new_id)?;
+    CinderReply::named(StatusCode::ACCEPTED, "group_snapshot", &GroupSnapshotStub::created(row))
 }
 
-fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     delete_group_snapshot(txn, &call.cx, API, call.id())?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let status = input::group_snapshot_action(call.body, call.cx.version)?;
     reset_group_snapshot_status(txn, &call.cx, call.id(), &status)?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }

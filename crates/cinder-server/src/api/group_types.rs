@@ -10,10 +10,10 @@ use statehold_cinder::{
 };
 use statehold_store::{Snapshot, WriteTxn};
 
-use crate::api::list::{Place, page_of};
+use crate::api::list::{Collection, list_visible_by};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{ApiError, CinderReply, CinderRequest};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -30,10 +30,10 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("DELETE", "/v3/group_types/{id}/group_specs/{key}", delete_spec).since(11),
 ];
 
-const LIST: Place =
-    Place { path: "group_types", rows: "group_types", links: Some("group_type_links") };
+const LIST: Collection =
+    Collection { path: "group_types", rows: "group_types", links: Some("group_type_links") };
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let caller = call.cx.caller;
     caller.check(policy::GROUP_TYPE_GET)?;
     let public = parse_is_public(call.query)?;
@@ -46,69 +46,69 @@ fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
         }
     };
     let show = |row| GroupTypeView::new(call.viewer, row);
-    page_of::<GroupType, _>(view, call, &others, LIST, visible, show)
+    list_visible_by::<GroupType, _>(view, call, &others, LIST, visible, show)
 }
 
-fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_TYPE_GET)?;
     let row = get_group_type(view, call.cx.caller, call.id())?;
-    Answer::ok("group_type", &GroupTypeView::new(call.viewer, row))
+    CinderReply::ok("group_type", &GroupTypeView::new(call.viewer, row))
 }
 
-fn show_default(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show_default(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_TYPE_GET)?;
     let row = default_group_type(view, &call.cx)?;
-    Answer::ok("group_type", &GroupTypeView::new(call.viewer, row))
+    CinderReply::ok("group_type", &GroupTypeView::new(call.viewer, row))
 }
 
-fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_TYPE_CREATE)?;
-    create_group_type(txn, &call.cx, call.new, input::group_type_spec(call.body)?)?;
-    let row = get_group_type(txn, call.cx.caller, &call.new.to_string())?;
-    Answer::named(StatusCode::ACCEPTED, "group_type", &GroupTypeView::new(call.viewer, row))
+    create_group_type(txn, &call.cx, call.new_id, input::group_type_spec(call.body)?)?;
+    let row = get_group_type(txn, call.cx.caller, &call.new_id.to_string())?;
+    CinderReply::named(StatusCode::ACCEPTED, "group_type", &GroupTypeView::new(call.viewer, row))
 }
 
-fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_TYPE_UPDATE)?;
     update_group_type(txn, &call.cx, call.id(), input::group_type_change(call.body)?)?;
     let row = get_group_type(txn, call.cx.caller, call.id())?;
-    Answer::ok("group_type", &GroupTypeView::new(call.viewer, row))
+    CinderReply::ok("group_type", &GroupTypeView::new(call.viewer, row))
 }
 
-fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     delete_group_type(txn, &call.cx, call.id())?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-fn specs(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    Answer::ok("group_specs", all_specs(view, &call.cx, call.id())?)
+fn specs(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    CinderReply::ok("group_specs", all_specs(view, &call.cx, call.id())?)
 }
 
-fn spec(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn spec(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let key = call.segment("key");
-    Answer::ok(key, &one_spec(view, &call.cx, call.id(), key)?)
+    CinderReply::ok(key, &one_spec(view, &call.cx, call.id(), key)?)
 }
 
 /// What was sent, which is what such changes answer.
-fn echo(status: StatusCode, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn echo_body(status: StatusCode, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let body: Value = serde_json::from_slice(call.body).map_err(|_| Error::MalformedBody)?;
-    Answer::json(status, &body)
+    CinderReply::json(status, &body)
 }
 
-fn set_specs(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn set_specs(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_SPEC_CREATE)?;
     set_group_specs(txn, &call.cx, call.id(), input::group_specs(call.body)?)?;
-    echo(StatusCode::ACCEPTED, call)
+    echo_body(StatusCode::ACCEPTED, call)
 }
 
-fn set_spec(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn set_spec(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_SPEC_UPDATE)?;
     let specs = input::extra_spec(call.body, call.segment("key"))?;
     update_group_specs(txn, &call.cx, call.id(), specs)?;
-    echo(StatusCode::OK, call)
+    echo_body(StatusCode::OK, call)
 }
 
-fn delete_spec(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete_spec(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     delete_one(txn, &call.cx, call.id(), call.segment("key"))?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }

@@ -10,10 +10,10 @@ use statehold_cinder::{
 use statehold_store::{Snapshot, WriteTxn};
 use uuid::Uuid;
 
-use crate::api::list::{Place, page_of};
+use crate::api::list::{Collection, list_visible_by};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal, written};
+use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -26,26 +26,26 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("POST", "/v3/groups/{id}/action", act).since(13),
 ];
 
-const LIST: Place = Place { path: "groups", rows: "groups", links: Some("group_links") };
-const DETAIL: Place = Place { path: "groups/detail", ..LIST };
+const LIST: Collection = Collection { path: "groups", rows: "groups", links: Some("group_links") };
+const DETAIL: Collection = Collection { path: "groups/detail", ..LIST };
 
 /// The parameter that asks for the volumes of groups.
 const LIST_VOLUME: &str = "list_volume";
 
 const API: GroupApi = GroupApi::Groups;
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_GET_ALL)?;
     let visible = |row: &Group| API.lists(view, row.group_type_id);
-    page_of::<Group, _>(view, call, &parameters(call), LIST, visible, GroupStub::new)
+    list_visible_by::<Group, _>(view, call, &parameters(call), LIST, visible, GroupStub::new)
 }
 
-fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_GET_ALL)?;
     let visible = |row: &Group| API.lists(view, row.group_type_id);
     let volumes = call.flag(LIST_VOLUME)?;
     let show = |row| GroupView::new(view, call.viewer, row, volumes);
-    page_of::<Group, _>(view, call, &parameters(call), DETAIL, visible, show)
+    list_visible_by::<Group, _>(view, call, &parameters(call), DETAIL, visible, show)
 }
 
 /// What lists are filtered by.
@@ -53,42 +53,42 @@ fn parameters(call: &CinderRequest<'_>) -> Vec<(String, String)> {
     call.query.iter().filter(|(key, _)| key != LIST_VOLUME).cloned().collect()
 }
 
-fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = find_group(view, &call.cx, API, call.id())?;
     let volumes = call.flag(LIST_VOLUME)?;
-    Answer::ok("group", &GroupView::new(view, call.viewer, row, volumes))
+    CinderReply::ok("group", &GroupView::new(view, call.viewer, row, volumes))
 }
 
-fn created(txn: &WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    let row = written::<Group>(txn, call.new)?;
-    Answer::named(StatusCode::ACCEPTED, "group", &GroupStub::new(row))
+fn created_reply(txn: &WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    let row = written_row::<Group>(txn, call.new_id)?;
+    CinderReply::named(StatusCode::ACCEPTED, "group", &GroupStub::new(row))
 }
 
-fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    create_group(txn, &call.cx, API, call.new, input::group_spec(call.body)?)?;
-    created(txn, call)
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    create_group(txn, &call.cx, API, call.new_id, input::group_spec(call.body)?)?;
+    created_reply(txn, call)
 }
 
-fn create_from(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn create_from(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let spec = input::group_source_spec(call.body, call.cx.version)?;
-    create_group_from(txn, &call.cx, API, call.new, spec, Uuid::new_v4)?;
-    created(txn, call)
+    create_group_from(txn, &call.cx, API, call.new_id, spec, Uuid::new_v4)?;
+    created_reply(txn, call)
 }
 
-fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     update_group(txn, &call.cx, API, call.id(), input::group_change(call.body)?)?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let (cx, id) = (&call.cx, call.id());
     match input::group_action(call.body, call.cx.version)? {
         GroupAction::Delete { delete_volumes } => delete_group(txn, cx, API, id, delete_volumes)?,
         GroupAction::ResetStatus(status) => reset_group_status(txn, cx, id, &status)?,
         GroupAction::Replicate(what) => change_replication(txn, cx, id, what)?,
         GroupAction::ReplicationTargets => {
-            return Answer::ok("replication_targets", &replication_targets(txn, cx, id)?);
+            return CinderReply::ok("replication_targets", &replication_targets(txn, cx, id)?);
         }
     }
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }

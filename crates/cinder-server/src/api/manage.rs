@@ -8,26 +8,26 @@ use statehold_cinder::{
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
-use crate::api::list::{expression, passing};
+use crate::api::list::{compile_filter, row_filter};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::backend::driver::Held;
-use crate::request::{Answer, CinderRequest, Refusal, written};
+use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
 /// What there is: each under its name, and under that of older clients.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/manageable_volumes", volumes).since(8),
     routes::list("/v3/manageable_volumes/detail", volumes_detail).since(8),
-    routes::write("POST", "/v3/manageable_volumes", take_volume).since(8),
+    routes::write("POST", "/v3/manageable_volumes", adopt_volume).since(8),
     routes::list("/v3/os-volume-manage", volumes),
     routes::list("/v3/os-volume-manage/detail", volumes_detail),
-    routes::write("POST", "/v3/os-volume-manage", take_volume),
+    routes::write("POST", "/v3/os-volume-manage", adopt_volume),
     routes::list("/v3/manageable_snapshots", snapshots).since(8),
     routes::list("/v3/manageable_snapshots/detail", snapshots_detail).since(8),
-    routes::write("POST", "/v3/manageable_snapshots", take_snapshot).since(8),
+    routes::write("POST", "/v3/manageable_snapshots", adopt_snapshot).since(8),
     routes::list("/v3/os-snapshot-manage", snapshots),
     routes::list("/v3/os-snapshot-manage/detail", snapshots_detail),
-    routes::write("POST", "/v3/os-snapshot-manage", take_snapshot),
+    routes::write("POST", "/v3/os-snapshot-manage", adopt_snapshot),
 ];
 
 /// The most that a page has.
@@ -36,45 +36,48 @@ const PAGE_MAX: usize = 1000;
 /// From this version on a cluster may be named in place of a back end.
 const CLUSTER_SINCE: u16 = 17;
 
-fn take_volume(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn adopt_volume(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let spec = input::manage_volume_spec(call.body, call.cx.version)?;
-    let backends = call.cloud.backends();
+    let backends = call.state.backends();
     let place = |host: &str| {
         let own = backends.of(host).filter(|_| backends.is_up(host))?;
         Some(own.host().into())
     };
-    manage_volume(txn, &call.cx, call.new, spec, place)?;
-    let row = written::<Volume>(txn, call.new)?;
+    manage_volume(txn, &call.cx, call.new_id, spec, place)?;
+    let row = written_row::<Volume>(txn, call.new_id)?;
     // Clients get the members of the first version, whatever they speak.
     let viewer = Viewer { version: Microversion::MIN, ..call.viewer };
-    Answer::named(StatusCode::ACCEPTED, "volume", &VolumeView::created(txn, viewer, row))
+    CinderReply::named(StatusCode::ACCEPTED, "volume", &VolumeView::created(txn, viewer, row))
 }
 
-fn take_snapshot(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn adopt_snapshot(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     let spec = input::manage_snapshot_spec(call.body)?;
-    manage_snapshot(txn, &call.cx, call.new, spec)?;
-    let row = written::<statehold_cinder::Snapshot>(txn, call.new)?;
-    Answer::named(StatusCode::ACCEPTED, "snapshot", &SnapshotView::written(call.viewer, row))
+    manage_snapshot(txn, &call.cx, call.new_id, spec)?;
+    let row = written_row::<statehold_cinder::Snapshot>(txn, call.new_id)?;
+    CinderReply::named(StatusCode::ACCEPTED, "snapshot", &SnapshotView::written(call.viewer, row))
 }
 
-fn volumes(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    Listing::VOLUMES.answer(view, call, false)
+fn volumes(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    ManageableList::VOLUMES.reply(view, call, false)
 }
 
-fn volumes_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    Listing::VOLUMES.answer(view, call, true)
+fn volumes_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    ManageableList::VOLUMES.reply(view, call, true)
 }
 
-fn snapshots(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    Listing::SNAPSHOTS.answer(view, call, false)
+fn snapshots(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    ManageableList::SNAPSHOTS.reply(view, call, false)
 }
 
-fn snapshots_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    Listing::SNAPSHOTS.answer(view, call, true)
+fn snapshots_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    ManageableList::SNAPSHOTS.reply(view, call, true)
 }
 
 /// One of the two lists.
-struct Listing {
+struct ManageableList {
     rule: Rule,
     rows: &'static str,
     /// The name of a file that is managed begins so, and its ID follows.
@@ -83,7 +86,7 @@ struct Listing {
     others: &'static str,
 }
 
-impl Listing {
+impl ManageableList {
     const VOLUMES: Self = Self {
         rule: policy::VOLUME_LIST_MANAGEABLE,
         rows: "manageable-volumes",
@@ -97,12 +100,12 @@ impl Listing {
         others: "volume-",
     };
 
-    fn answer(
+    fn reply(
         &self,
         view: &Snapshot,
         call: &CinderRequest<'_>,
         detail: bool,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<CinderReply, ApiError> {
         call.cx.caller.check(self.rule)?;
         let named = ["host", "cluster"].map(|name| call.parameter(name).map(Into::into));
         let host = match named_host(call.cx.version, named.into(), CLUSTER_SINCE)? {
@@ -110,7 +113,7 @@ impl Listing {
             // There are no clusters. Cinder: cinder/exception.py, ServiceNotFound.
             Named::Cluster(_) => return Err(Missing::ServiceOfCluster.into()),
         };
-        let backends = call.cloud.backends();
+        let backends = call.state.backends();
         let Some(backend) = backends.of(&host).filter(|_| backends.is_up(&host)) else {
             let service = host.split_once('#').map_or(&*host, |(service, _)| service);
             let (binary, host) = (Service::VOLUME.into(), service.into());
@@ -119,11 +122,11 @@ impl Listing {
         let files = backend.driver.files().map_err(|error| {
             tracing::error!(%error, %host, "can't list what a back end has");
             let text = "The back end could not be asked.";
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text)
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, text)
         })?;
-        let filter = expression::<Value>(call, call.parameter("filter"))?;
+        let filter = compile_filter::<Value>(call, call.parameter("filter"))?;
         let files = files.into_iter().filter(|held| !held.name.starts_with(self.others));
-        let mut passes = passing(call, filter.as_ref());
+        let mut passes = row_filter(call, filter.as_ref());
         let mut found = Vec::new();
         for held in files {
             if passes(&self.show(view, &held, detail))? {
@@ -131,8 +134,8 @@ impl Listing {
             }
         }
         let rows: Vec<Value> =
-            paged(call, found)?.iter().map(|held| self.show(view, held, detail)).collect();
-        Answer::ok(self.rows, &rows)
+            select_page(call, found)?.iter().map(|held| self.show(view, held, detail)).collect();
+        CinderReply::ok(self.rows, &rows)
     }
 
     fn show(&self, view: &impl ReadView, held: &Held, detail: bool) -> Value {
@@ -164,11 +167,11 @@ impl Listing {
 }
 
 /// The page that is asked for: sorted by reference or size, the largest first unless said otherwise.
-fn paged(call: &CinderRequest<'_>, mut files: Vec<Held>) -> Result<Vec<Held>, Refusal> {
+fn select_page(call: &CinderRequest<'_>, mut files: Vec<Held>) -> Result<Vec<Held>, ApiError> {
     let number = |name, default| match call.parameter(name) {
         None => Ok(default),
         Some(text) => text.parse::<usize>().map_err(|_| {
-            Refusal::from(Error::Input(format!("{name} param must be an integer").into()))
+            ApiError::from(Error::Input(format!("{name} param must be an integer").into()))
         }),
     };
     let limit = number("limit", PAGE_MAX)?.min(PAGE_MAX);

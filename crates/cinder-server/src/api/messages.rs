@@ -4,10 +4,10 @@ use axum::http::StatusCode;
 use statehold_cinder::{Message, MessageView, delete_message, find_message};
 use statehold_store::{Snapshot, WriteTxn};
 
-use crate::api::list::{Place, page_of_all};
+use crate::api::list::{Collection, list_all_by};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{ApiError, CinderReply, CinderRequest};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -19,23 +19,24 @@ pub(crate) static ROUTES: &[Route] = &[
 /// From this version on there are pages, orders and filters.
 const PAGES_SINCE: u16 = 5;
 
-const LIST: Place = Place { path: "messages", rows: "messages", links: Some("messages_links") };
+const LIST: Collection =
+    Collection { path: "messages", rows: "messages", links: Some("messages_links") };
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let pages = call.cx.version.at_least(PAGES_SINCE);
-    let (parameters, place) =
-        if pages { (call.query, LIST) } else { (&[][..], Place { links: None, ..LIST }) };
-    page_of_all::<Message, _>(view, call, parameters, place, |row| {
+    let (parameters, collection) =
+        if pages { (call.query, LIST) } else { (&[][..], Collection { links: None, ..LIST }) };
+    list_all_by::<Message, _>(view, call, parameters, collection, |row| {
         MessageView::new(call.viewer, row)
     })
 }
 
-fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = find_message(view, &call.cx, call.id())?;
-    Answer::ok("message", &MessageView::new(call.viewer, row))
+    CinderReply::ok("message", &MessageView::new(call.viewer, row))
 }
 
-fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     delete_message(txn, &call.cx, call.id())?;
-    Ok(Answer::empty(StatusCode::NO_CONTENT))
+    Ok(CinderReply::empty(StatusCode::NO_CONTENT))
 }

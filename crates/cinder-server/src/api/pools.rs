@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use statehold_cinder::{Error, HostUsage, Missing, VolumeType, find_type, policy, timestamp};
 use statehold_store::{ReadView, Snapshot};
 
-use crate::api::list::selected;
+use crate::api::list::filter_rows;
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::backend::scheduler::{Backend, OVERSUBSCRIPTION};
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{ApiError, CinderReply, CinderRequest};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -23,7 +23,7 @@ const FILTER_SINCE: u16 = 28;
 /// From this version on pools are filtered by the type of volumes that they take.
 const TYPE_SINCE: u16 = 35;
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let version = call.cx.version;
     call.cx.caller.check(policy::POOLS)?;
     let detail = call.flag("detail")?;
@@ -32,7 +32,7 @@ fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
         call.query.iter().map(|(key, _)| key.as_str()).filter(|key| !known(key)).collect();
     if version.at_least(FILTER_SINCE) && !unknown.is_empty() {
         let text = format!("Invalid filters {} are found in query options.", unknown.join(","));
-        return Err(Refusal::bad(&text));
+        return Err(ApiError::bad_request(&text));
     }
     let name = call.parameter("name").filter(|_| version.at_least(FILTER_SINCE));
     let named = call.parameter("volume_type").filter(|_| version.at_least(TYPE_SINCE));
@@ -41,20 +41,20 @@ fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
         Some(text) => Some(find_type(view, call.cx.caller, text)?),
     };
     let pools = call
-        .cloud
+        .state
         .backends()
         .all()
         .filter(|backend| name.is_none_or(|name| name == backend.host()))
         .filter(|backend| volume_type.is_none_or(|own| backend.fits(own)))
         .map(|backend| {
             if detail {
-                let capabilities = of_pool(view, call.cx.now, backend);
+                let capabilities = pool_capabilities(view, call.cx.now, backend);
                 json!({"name": backend.host(), "capabilities": capabilities})
             } else {
                 json!({"name": backend.host()})
             }
         });
-    Answer::ok("pools", &selected(call, pools)?)
+    CinderReply::ok("pools", &filter_rows(call, pools)?)
 }
 
 /// A count of bytes in GiB, with two decimals.
@@ -65,7 +65,7 @@ fn gib(bytes: u64) -> f64 {
 }
 
 /// What a back end has and can do. Files with holes take only the room that was written to.
-pub(crate) fn of_pool(view: &impl ReadView, now: i64, backend: &Backend) -> Value {
+pub(crate) fn pool_capabilities(view: &impl ReadView, now: i64, backend: &Backend) -> Value {
     let usage = HostUsage::total(view, backend.service_host());
     let (free, total) = match backend.driver.room() {
         Ok(room) => (json!(gib(room.free)), json!(gib(room.total))),
@@ -100,15 +100,15 @@ pub(crate) fn of_pool(view: &impl ReadView, now: i64, backend: &Backend) -> Valu
     })
 }
 
-fn capabilities(_: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn capabilities(_: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::CAPABILITIES)?;
     let host = call.segment("host");
     let backend =
-        call.cloud.backends().all().find(|own| own.service_host() == host || own.host() == host);
+        call.state.backends().all().find(|own| own.service_host() == host || own.host() == host);
     let backend = backend.ok_or_else(|| Error::from(Missing::ServiceOf(host.into())))?;
     let property = |title: &str, description: &str| json!({"title": title, "description": description, "type": "boolean"});
     let none: [Value; 0] = [];
-    Answer::json(
+    CinderReply::json(
         StatusCode::OK,
         &json!({
             "namespace": format!("OS::Storage::Capabilities::{host}"),

@@ -8,10 +8,10 @@ use statehold_cinder::{
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
-use crate::api::list::{Place, page_of_all};
+use crate::api::list::{Collection, list_all_by};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{ApiError, CinderReply, CinderRequest};
 
 /// What there is. Types are bound with GET, as clients do it.
 pub(crate) static ROUTES: &[Route] = &[
@@ -27,70 +27,78 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("GET", "/v3/qos-specs/{id}/disassociate_all", disassociate_all),
 ];
 
-const LIST: Place = Place { path: "qos-specs", rows: "qos_specs", links: Some("qos_specs_links") };
+const LIST: Collection =
+    Collection { path: "qos-specs", rows: "qos_specs", links: Some("qos_specs_links") };
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    page_of_all::<QosSpecs, _>(view, call, call.query, LIST, QosView::new)
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    list_all_by::<QosSpecs, _>(view, call, call.query, LIST, QosView::new)
 }
 
-fn shown(view: &impl ReadView, call: &CinderRequest<'_>, id: &str) -> Result<Answer, Refusal> {
+fn show_row(
+    view: &impl ReadView,
+    call: &CinderRequest<'_>,
+    id: &str,
+) -> Result<CinderReply, ApiError> {
     let row = find_qos(view, id)?;
     let links = QosView::links(call.viewer, row);
-    Answer::json(StatusCode::OK, &json!({"qos_specs": QosView::new(row), "links": links}))
+    CinderReply::json(StatusCode::OK, &json!({"qos_specs": QosView::new(row), "links": links}))
 }
 
-fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::QOS_GET)?;
-    shown(view, call, call.id())
+    show_row(view, call, call.id())
 }
 
-fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::QOS_CREATE)?;
-    create_qos(txn, &call.cx, call.new, input::qos_spec(call.body)?)?;
-    shown(txn, call, &call.new.to_string())
+    create_qos(txn, &call.cx, call.new_id, input::qos_spec(call.body)?)?;
+    show_row(txn, call, &call.new_id.to_string())
 }
 
-fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::QOS_UPDATE)?;
     let (consumer, specs) = input::qos_change(call.body)?;
     update_qos(txn, &call.cx, call.id(), consumer, specs)?;
     // What was sent, as it was sent.
     let body: Value = serde_json::from_slice(call.body).map_err(|_| Error::MalformedBody)?;
-    Answer::json(StatusCode::OK, &body)
+    CinderReply::json(StatusCode::OK, &body)
 }
 
-fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     delete_qos(txn, &call.cx, call.id(), call.flag("force")?)?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-fn delete_keys(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete_keys(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::QOS_UPDATE)?;
     delete_qos_keys(txn, &call.cx, call.id(), &input::qos_keys(call.body)?)?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-fn associations(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn associations(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let rows = qos_types(view, &call.cx, call.id())?;
     let rows: Vec<_> = rows.map(|row| QosAssociationView::new(row)).collect();
-    Answer::ok("qos_associations", &rows)
+    CinderReply::ok("qos_associations", &rows)
 }
 
-fn associate(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn associate(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     bind_type(txn, &call.cx, call.id(), call.parameter("vol_type_id"))?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-fn disassociate(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn disassociate(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let Some(volume_type) = call.parameter("vol_type_id") else {
         call.cx.caller.check(policy::QOS_UPDATE)?;
-        return Err(Refusal::bad("Volume Type id must not be None."));
+        return Err(ApiError::bad_request("Volume Type id must not be None."));
     };
     unbind_types(txn, &call.cx, call.id(), Some(volume_type))?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-fn disassociate_all(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn disassociate_all(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     unbind_types(txn, &call.cx, call.id(), None)?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }

@@ -6,7 +6,7 @@ use statehold_store::{Snapshot, WriteTxn};
 
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{ApiError, CinderReply, CinderRequest};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -22,46 +22,46 @@ pub(crate) static ROUTES: &[Route] = &[
 /// From this version on admins may ask for the limits of another project.
 const OF_PROJECT_SINCE: u16 = 39;
 
-fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let (cx, project) = (&call.cx, call.segment("project"));
     let usage = call.flag("usage")?;
-    Answer::ok("quota_set", &QuotaSet::of_project(view, cx.config, cx.caller, project, usage)?)
+    CinderReply::ok("quota_set", &QuotaSet::of_project(view, cx.config, cx.caller, project, usage)?)
 }
 
-fn defaults(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn defaults(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let (cx, project) = (&call.cx, call.segment("project"));
-    Answer::ok("quota_set", &QuotaSet::defaults(view, cx.config, cx.caller, project)?)
+    CinderReply::ok("quota_set", &QuotaSet::defaults(view, cx.config, cx.caller, project)?)
 }
 
-fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let (cx, project) = (&call.cx, call.segment("project"));
     set_quotas(txn, cx.config, cx.caller, project, call.body)?;
     let set = QuotaSet::of_project(txn, cx.config, cx.caller, project, false)?;
-    Answer::ok("quota_set", &set.without_id())
+    CinderReply::ok("quota_set", &set.without_id())
 }
 
-fn reset(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn reset(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     reset_quotas(txn, call.cx.caller, call.segment("project"))?;
-    Ok(Answer::done(StatusCode::OK))
+    Ok(CinderReply::empty_json(StatusCode::OK))
 }
 
-fn show_class(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show_class(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let (cx, class) = (&call.cx, call.segment("class"));
-    Answer::ok("quota_class_set", &QuotaSet::of_class(view, cx.config, cx.caller, class)?)
+    CinderReply::ok("quota_class_set", &QuotaSet::of_class(view, cx.config, cx.caller, class)?)
 }
 
-fn update_class(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn update_class(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let (cx, class) = (&call.cx, call.segment("class"));
     set_class_quotas(txn, cx.caller, class, call.body)?;
     let set = QuotaSet::of_class(txn, cx.config, cx.caller, class)?;
-    Answer::ok("quota_class_set", &set.without_id())
+    CinderReply::ok("quota_class_set", &set.without_id())
 }
 
-fn limits(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn limits(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let cx = &call.cx;
     cx.caller.check(policy::LIMITS)?;
     let other = call.parameter("project_id").or_else(|| call.parameter("tenant_id"));
     let asks = cx.caller.is_admin() && cx.version.at_least(OF_PROJECT_SINCE);
     let project = other.filter(|_| asks).unwrap_or(&cx.caller.project);
-    Answer::ok("limits", &LimitsView::new(view, cx.config, project))
+    CinderReply::ok("limits", &LimitsView::new(view, cx.config, project))
 }

@@ -9,17 +9,17 @@ use crate::api::{
     attachments, backups, consistency, default_types, extensions, group_snapshots, group_types,
     groups, manage, messages, pools, qos, quotas, services, snapshots, transfers, types, volumes,
 };
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{ApiError, CinderReply, CinderRequest};
 
 /// What runs for a request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Run {
+pub(crate) enum Handler {
     /// Looks at a few rows.
-    Read(fn(&Snapshot, &CinderRequest<'_>) -> Result<Answer, Refusal>),
+    Read(fn(&Snapshot, &CinderRequest<'_>) -> Result<CinderReply, ApiError>),
     /// Looks at many rows, when it is its turn.
-    List(fn(&Snapshot, &CinderRequest<'_>) -> Result<Answer, Refusal>),
+    List(fn(&Snapshot, &CinderRequest<'_>) -> Result<CinderReply, ApiError>),
     /// Changes rows, in one transaction, and may queue work.
-    Write(fn(&mut WriteTxn<'_>, &CinderRequest<'_>) -> Result<Answer, Refusal>),
+    Write(fn(&mut WriteTxn<'_>, &CinderRequest<'_>) -> Result<CinderReply, ApiError>),
 }
 
 /// A method and a path.
@@ -34,7 +34,7 @@ pub(crate) struct Route {
     project: bool,
     /// Whether every caller with a token may use it, so that it asks the policy for nothing.
     pub(crate) open: bool,
-    pub(crate) run: Run,
+    pub(crate) run: Handler,
 }
 
 /// The end that the last segment of a path may have: replies are JSON anyway.
@@ -45,24 +45,24 @@ pub(crate) const PREFIX: &str = "/v3/";
 
 pub(crate) const fn read(
     path: &'static str,
-    run: fn(&Snapshot, &CinderRequest<'_>) -> Result<Answer, Refusal>,
+    run: fn(&Snapshot, &CinderRequest<'_>) -> Result<CinderReply, ApiError>,
 ) -> Route {
-    Route { method: "GET", path, since: 0, project: true, open: false, run: Run::Read(run) }
+    Route { method: "GET", path, since: 0, project: true, open: false, run: Handler::Read(run) }
 }
 
 pub(crate) const fn list(
     path: &'static str,
-    run: fn(&Snapshot, &CinderRequest<'_>) -> Result<Answer, Refusal>,
+    run: fn(&Snapshot, &CinderRequest<'_>) -> Result<CinderReply, ApiError>,
 ) -> Route {
-    Route { method: "GET", path, since: 0, project: true, open: false, run: Run::List(run) }
+    Route { method: "GET", path, since: 0, project: true, open: false, run: Handler::List(run) }
 }
 
 pub(crate) const fn write(
     method: &'static str,
     path: &'static str,
-    run: fn(&mut WriteTxn<'_>, &CinderRequest<'_>) -> Result<Answer, Refusal>,
+    run: fn(&mut WriteTxn<'_>, &CinderRequest<'_>) -> Result<CinderReply, ApiError>,
 ) -> Route {
-    Route { method, path, since: 0, project: true, open: false, run: Run::Write(run) }
+    Route { method, path, since: 0, project: true, open: false, run: Handler::Write(run) }
 }
 
 impl Route {
@@ -87,7 +87,7 @@ impl Route {
     /// Whether it is for a method. `HEAD` is what `GET` is, but where that changes something.
     fn answers(&self, method: &str) -> bool {
         self.method == method
-            || (method == "HEAD" && self.method == "GET" && !matches!(self.run, Run::Write(_)))
+            || (method == "HEAD" && self.method == "GET" && !matches!(self.run, Handler::Write(_)))
     }
 
     /// Returns the values of the placeholders in the segments of a path, if it is of this route.
@@ -109,14 +109,14 @@ impl Route {
 
 /// The route of a request, and what its path says.
 #[derive(Debug)]
-pub(crate) struct Found<'p> {
+pub(crate) struct RouteMatch<'p> {
     pub(crate) route: &'static Route,
     pub(crate) segments: Captures<'p>,
     /// The project, if the path has it.
     pub(crate) project: Option<&'p str>,
 }
 
-impl<'p> Found<'p> {
+impl<'p> RouteMatch<'p> {
     /// The route of a path that a caller of `project` sent. A path that may begin with a project or
     /// not begins with one if it is the caller's: projects may be named as anything here is.
     pub(crate) fn find(method: &str, path: &'p str, project: &str) -> Option<Self> {
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn paths_are_found_with_and_without_a_project() {
         let find = |method, path| {
-            let found = Found::find(method, path, "volumes")?;
+            let found = RouteMatch::find(method, path, "volumes")?;
             Some((found.route.path, found.segments, found.project))
         };
         assert_eq!(
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn slashes_in_a_row_are_one_slash() {
         for path in ["/v3//volumes/detail", "/v3/p//volumes//detail", "/v3///p/volumes/detail"] {
-            let found = Found::find("GET", path, "p").map(|found| found.route.path);
+            let found = RouteMatch::find("GET", path, "p").map(|found| found.route.path);
             assert_eq!(found, Some("/v3/volumes/detail"), "{path}");
         }
     }
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_path_may_end_in_the_format_of_its_reply() {
         let find = |path| {
-            let found = Found::find("GET", path, "p")?;
+            let found = RouteMatch::find("GET", path, "p")?;
             Some((found.route.path, found.segments))
         };
         assert_eq!(find("/v3/p/volumes.json"), Some(("/v3/volumes", Vec::new())));

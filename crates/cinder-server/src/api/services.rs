@@ -12,10 +12,10 @@ use statehold_cinder::{
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
-use crate::api::list::selected;
+use crate::api::list::filter_rows;
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{ApiError, CinderReply, CinderRequest};
 use crate::state::CinderState;
 use statehold_server_core::logging;
 
@@ -50,22 +50,22 @@ const CLUSTER_FILTERS: [&str; 8] = [
 ];
 
 /// Whether a service is this server's.
-fn is_up(cloud: &CinderState, row: &Service) -> bool {
+fn is_up(state: &CinderState, row: &Service) -> bool {
     if row.is_backend() {
-        cloud.backends().has_service(&row.host)
+        state.backends().has_service(&row.host)
     } else {
-        *row.host == *cloud.backends().machine()
+        *row.host == *state.backends().machine()
     }
 }
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::SERVICE_GET_ALL)?;
     let rows = services(view, call.parameter("host"), call.parameter("binary"))
-        .map(|row| ServiceView::new(call.viewer, row, is_up(call.cloud, row), call.cx.now));
-    Answer::ok("services", &selected(call, rows)?)
+        .map(|row| ServiceView::new(call.viewer, row, is_up(call.state, row), call.cx.now));
+    CinderReply::ok("services", &filter_rows(call, rows)?)
 }
 
-fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let (cx, action) = (&call.cx, call.segment("action"));
     cx.caller.check(policy::SERVICE_UPDATE)?;
     let request = input::service_request(action, call.body, cx.version)?;
@@ -79,7 +79,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refus
         "freeze" | "thaw" => {
             let host = request.host_or_cluster(cx.version)?;
             freeze_service(txn, cx, host, action == "freeze")?;
-            return Ok(Answer::done(StatusCode::OK));
+            return Ok(CinderReply::empty_json(StatusCode::OK));
         }
         "failover_host" => failover_service(txn, cx, request.host()?)?,
         "failover" => failover_service(txn, cx, request.host_or_cluster(cx.version)?)?,
@@ -98,7 +98,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refus
     if let (true, Some(members)) = (action == "disable-log-reason", body.as_object_mut()) {
         members.insert("disabled_reason".into(), json!(row.disabled_reason));
     }
-    Answer::json(StatusCode::OK, &body)
+    CinderReply::json(StatusCode::OK, &body)
 }
 
 /// How much is logged: one level for the whole program, whichever service is asked.
@@ -106,31 +106,31 @@ fn log_levels(
     view: &impl ReadView,
     call: &CinderRequest<'_>,
     request: &ServiceRequest,
-) -> Result<Answer, Refusal> {
+) -> Result<CinderReply, ApiError> {
     let prefix = request.prefix.as_deref().unwrap_or_default();
     let mut levels = BTreeMap::new();
     if logging::matches_prefix(prefix) {
         levels.insert(logging::PREFIX, logging::level());
     }
     let asked = request.binary.as_deref().filter(|binary| !binary.is_empty() && *binary != "*");
-    let machine = call.cloud.backends().machine();
+    let machine = call.state.backends().machine();
     let entry =
         |host: &str, binary: &str| json!({"host": host, "binary": binary, "levels": levels});
     let mut entries: Vec<Value> = Vec::new();
     if asked.is_none_or(|binary| binary == API) {
         entries.push(entry(machine, API));
     }
-    let own = services(view, None, asked).filter(|row| is_up(call.cloud, row));
+    let own = services(view, None, asked).filter(|row| is_up(call.state, row));
     entries.extend(own.map(|row| entry(&row.host, &row.binary)));
-    Answer::ok("log_levels", &entries)
+    CinderReply::ok("log_levels", &entries)
 }
 
-fn set_log_level(request: &ServiceRequest) -> Result<Answer, Refusal> {
+fn set_log_level(request: &ServiceRequest) -> Result<CinderReply, ApiError> {
     // Only the API reads the level, so that a request about another service may lack it.
     // Cinder: cinder/api/contrib/services.py, ServiceController._set_log.
     let of_api = request.binary.as_deref().is_none_or(|binary| matches!(binary, "" | "*" | API));
     if request.level.is_none() && !of_api {
-        return Ok(Answer::empty(StatusCode::ACCEPTED));
+        return Ok(CinderReply::empty(StatusCode::ACCEPTED));
     }
     let level = request.level.as_deref().unwrap_or_default();
     let parsed = logging::parse_level(level);
@@ -140,17 +140,17 @@ fn set_log_level(request: &ServiceRequest) -> Result<Answer, Refusal> {
     if logging::matches_prefix(request.prefix.as_deref().unwrap_or_default()) {
         logging::set_level(parsed);
     }
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-fn list_hosts(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list_hosts(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::HOSTS)?;
     let rows = services(view, None, None)
-        .map(|row| HostView::new(row, is_up(call.cloud, row), call.cx.now));
-    Answer::ok("hosts", &selected(call, rows)?)
+        .map(|row| HostView::new(row, is_up(call.state, row), call.cx.now));
+    CinderReply::ok("hosts", &filter_rows(call, rows)?)
 }
 
-fn show_host(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show_host(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let host = call.segment("host");
     let (own, usage) = host_usage(view, &call.cx, host)?;
     let resource = |project: &str, usage: HostUsage| {
@@ -166,10 +166,10 @@ fn show_host(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusa
     let total = HostUsage::total(view, &own);
     let mut all = vec![resource("(total)", total)];
     all.extend(usage.iter().map(|(project, usage)| resource(project, *usage)));
-    Answer::ok("host", &all)
+    CinderReply::ok("host", &all)
 }
 
-fn change_host(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn change_host(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::HOSTS)?;
     let host = call.segment("host");
     // Cinder: cinder/api/contrib/hosts.py, check_host.
@@ -177,20 +177,20 @@ fn change_host(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answe
         return Err(Missing::Host(host.into()).into());
     }
     let text = "Hosts can not be changed; enable and disable services instead.";
-    Err(Refusal::by_caller(StatusCode::NOT_IMPLEMENTED, text))
+    Err(ApiError::by_caller(StatusCode::NOT_IMPLEMENTED, text))
 }
 
-fn list_zones(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    let zones = zones(view, call.cx.config, |host| call.cloud.backends().has_service(host));
+fn list_zones(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    let zones = zones(view, call.cx.config, |host| call.state.backends().has_service(host));
     let zones: Vec<Value> = zones
         .iter()
         .map(|(name, there)| json!({"zoneName": name, "zoneState": {"available": there}}))
         .collect();
-    Answer::ok("availabilityZoneInfo", &zones)
+    CinderReply::ok("availabilityZoneInfo", &zones)
 }
 
 /// Settles what is under way without anybody working on it.
-fn cleanup(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn cleanup(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::WORKERS_CLEANUP)?;
     let request = input::cleanup_request(call.body)?;
     if let Some(id) = request.filter.id.filter(|_| !request.is_located)
@@ -203,7 +203,7 @@ fn cleanup(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, R
     let all: Vec<Service> = services(txn, named, Some(Service::VOLUME))
         .filter(|row| request.binary.as_deref().is_none_or(|binary| binary == &*row.binary))
         .filter(|row| request.disabled.is_none_or(|disabled| disabled == row.disabled))
-        .filter(|row| request.is_up.is_none_or(|up| up == is_up(call.cloud, row)))
+        .filter(|row| request.is_up.is_none_or(|up| up == is_up(call.state, row)))
         .filter(|_| request.cluster.is_none())
         .map(|row| Service::clone(row))
         .collect();
@@ -215,7 +215,7 @@ fn cleanup(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, R
     let settled = clean_up_stuck(txn, &call.cx, &request.filter, includes)?;
     let of = |up: bool| -> Vec<Value> {
         all.iter()
-            .filter(|row| settled.contains(&row.host) && is_up(call.cloud, row) == up)
+            .filter(|row| settled.contains(&row.host) && is_up(call.state, row) == up)
             .map(|row| {
                 let (id, host, binary) = (row.id, &row.host, &row.binary);
                 json!({"id": id, "host": host, "binary": binary, "cluster_name": null})
@@ -223,10 +223,10 @@ fn cleanup(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, R
             .collect()
     };
     let body = json!({"cleaning": of(true), "unavailable": of(false)});
-    Answer::json(StatusCode::ACCEPTED, &body)
+    CinderReply::json(StatusCode::ACCEPTED, &body)
 }
 
-fn list_clusters(_: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list_clusters(_: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::CLUSTER_GET_ALL)?;
     let unknown: Vec<&str> = call
         .query
@@ -239,25 +239,25 @@ fn list_clusters(_: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refus
         return Err(Error::Input(text.into()).into());
     }
     let none: [Value; 0] = [];
-    Answer::ok("clusters", &none)
+    CinderReply::ok("clusters", &none)
 }
 
-fn no_cluster(binary: Option<&str>, name: &str) -> Refusal {
+fn no_cluster(binary: Option<&str>, name: &str) -> ApiError {
     let (binary, name) = (binary.unwrap_or(Service::VOLUME).into(), name.into());
     Error::from(Missing::Cluster { binary, name }).into()
 }
 
-fn show_cluster(_: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show_cluster(_: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::CLUSTER_GET)?;
     Err(no_cluster(call.parameter("binary"), call.segment("name")))
 }
 
-fn change_cluster(_: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn change_cluster(_: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::CLUSTER_UPDATE)?;
     let enable = match call.segment("action") {
         "enable" => true,
         "disable" => false,
-        _ => return Err(Refusal::later()),
+        _ => return Err(ApiError::unknown_operation()),
     };
     let (name, binary) = input::cluster_request(enable, call.body)?;
     Err(no_cluster(binary.as_deref(), &name))

@@ -11,10 +11,10 @@ use statehold_cinder::{
 };
 use statehold_store::{Snapshot, WriteTxn};
 
-use crate::api::list::{Place, page_of_all};
+use crate::api::list::{Collection, list_all_by};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal, written};
+use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -33,79 +33,86 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("DELETE", "/v3/snapshots/{id}/metadata/{key}", delete_metadata_item),
 ];
 
-const LIST: Place = Place { path: "snapshots", rows: "snapshots", links: Some("snapshots_links") };
-const DETAIL: Place = Place { path: "snapshots/detail", ..LIST };
+const LIST: Collection =
+    Collection { path: "snapshots", rows: "snapshots", links: Some("snapshots_links") };
+const DETAIL: Collection = Collection { path: "snapshots/detail", ..LIST };
 
 type Row = statehold_cinder::Snapshot;
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::SNAPSHOT_GET_ALL)?;
-    page_of_all::<Row, _>(view, call, call.query, LIST, SnapshotStub::new)
+    list_all_by::<Row, _>(view, call, call.query, LIST, SnapshotStub::new)
 }
 
-fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::SNAPSHOT_GET_ALL)?;
-    page_of_all::<Row, _>(view, call, call.query, DETAIL, |row| SnapshotView::new(call.viewer, row))
+    list_all_by::<Row, _>(view, call, call.query, DETAIL, |row| SnapshotView::new(call.viewer, row))
 }
 
-fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = find_snapshot(view, call.cx.caller, call.id())?;
-    Answer::ok("snapshot", &SnapshotView::new(call.viewer, row))
+    CinderReply::ok("snapshot", &SnapshotView::new(call.viewer, row))
 }
 
-fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let spec = input::snapshot_spec(call.body)?;
-    create_snapshot(txn, &call.cx, call.new, spec)?;
-    let row = written::<Row>(txn, call.new)?;
-    Answer::named(StatusCode::ACCEPTED, "snapshot", &SnapshotView::written(call.viewer, row))
+    create_snapshot(txn, &call.cx, call.new_id, spec)?;
+    let row = written_row::<Row>(txn, call.new_id)?;
+    CinderReply::named(StatusCode::ACCEPTED, "snapshot", &SnapshotView::written(call.viewer, row))
 }
 
-fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let change = input::snapshot_change(call.body)?;
     update_snapshot(txn, &call.cx, call.id(), change)?;
     let row = find_snapshot(txn, call.cx.caller, call.id())?;
-    Answer::ok("snapshot", &SnapshotView::written(call.viewer, row))
+    CinderReply::ok("snapshot", &SnapshotView::written(call.viewer, row))
 }
 
-fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     delete_snapshot(txn, &call.cx, call.id(), false)?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let (cx, id) = (&call.cx, call.id());
     match input::snapshot_action(call.body)? {
         SnapshotAction::ResetStatus(status) => reset_snapshot_status(txn, cx, id, &status)?,
         SnapshotAction::ForceDelete => delete_snapshot(txn, cx, id, true)?,
         SnapshotAction::Report { status, progress } => {
             report_snapshot_status(txn, cx, id, &status, progress)?;
-            return Ok(Answer::empty(StatusCode::ACCEPTED));
+            return Ok(CinderReply::empty(StatusCode::ACCEPTED));
         }
         SnapshotAction::Unmanage => {
             unmanage_snapshot(txn, cx, id)?;
-            return Ok(Answer::empty(StatusCode::ACCEPTED));
+            return Ok(CinderReply::empty(StatusCode::ACCEPTED));
         }
     }
-    Ok(Answer::done(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty_json(StatusCode::ACCEPTED))
 }
 
-fn metadata(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn metadata(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = find_snapshot(view, call.cx.caller, call.id())?;
     call.cx.caller.check_on(policy::SNAPSHOT_METADATA_GET, &**row)?;
-    Answer::ok("metadata", &row.metadata)
+    CinderReply::ok("metadata", &row.metadata)
 }
 
-fn metadata_item(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn metadata_item(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let key = call.segment("key");
     let value = snapshot_metadata_item(view, &call.cx, call.id(), key)?;
-    Answer::ok("meta", &json!({ key: value }))
+    CinderReply::ok("meta", &json!({ key: value }))
 }
 
-fn merge_metadata(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn merge_metadata(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     write_metadata(txn, call, false)
 }
 
-fn replace_metadata(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn replace_metadata(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     write_metadata(txn, call, true)
 }
 
@@ -113,26 +120,29 @@ fn write_metadata(
     txn: &mut WriteTxn<'_>,
     call: &CinderRequest<'_>,
     replace: bool,
-) -> Result<Answer, Refusal> {
+) -> Result<CinderReply, ApiError> {
     let metadata = input::snapshot_metadata(call.body)?;
     find_snapshot(txn, call.cx.caller, call.id())?;
     let pairs = metadata.into_pairs()?;
     let all = set_snapshot_metadata(txn, &call.cx, call.id(), pairs, replace)?;
-    Answer::ok("metadata", &all)
+    CinderReply::ok("metadata", &all)
 }
 
-fn set_metadata_item(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn set_metadata_item(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     let metadata = input::snapshot_metadata_item(call.body, call.segment("key"))?;
     find_snapshot(txn, call.cx.caller, call.id())?;
     let pairs = metadata.into_pairs()?;
     set_snapshot_metadata(txn, &call.cx, call.id(), pairs.clone(), false)?;
-    Answer::ok("meta", &pairs)
+    CinderReply::ok("meta", &pairs)
 }
 
 fn delete_metadata_item(
     txn: &mut WriteTxn<'_>,
     call: &CinderRequest<'_>,
-) -> Result<Answer, Refusal> {
+) -> Result<CinderReply, ApiError> {
     delete_snapshot_metadata(txn, &call.cx, call.id(), call.segment("key"))?;
-    Ok(Answer::empty(StatusCode::OK))
+    Ok(CinderReply::empty(StatusCode::OK))
 }

@@ -8,10 +8,10 @@ use statehold_cinder::{
 use statehold_store::{ReadView as _, Snapshot, WriteTxn};
 use uuid::Uuid;
 
-use crate::api::list::{Place, page_of_all};
+use crate::api::list::{Collection, list_all_by};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal};
+use crate::request::{ApiError, CinderReply, CinderRequest};
 
 /// What there is: the same under both paths, but that snapshots may stay behind only under the newer.
 pub(crate) static ROUTES: &[Route] = &[
@@ -33,44 +33,45 @@ pub(crate) static ROUTES: &[Route] = &[
 const PAGES_SINCE: u16 = 59;
 
 /// Links are the same under both paths, and with all there is to say.
-const LIST: Place =
-    Place { path: "os-volume-transfer", rows: "transfers", links: Some("transfers_links") };
+const LIST: Collection =
+    Collection { path: "os-volume-transfer", rows: "transfers", links: Some("transfers_links") };
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    let (parameters, place) = asked(call);
-    page_of_all::<Transfer, _>(view, call, &parameters, place, |row| {
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    let (parameters, collection) = list_parameters(call);
+    list_all_by::<Transfer, _>(view, call, &parameters, collection, |row| {
         TransferStub::new(call.viewer, row)
     })
 }
 
-fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    let (parameters, place) = asked(call);
-    page_of_all::<Transfer, _>(view, call, &parameters, place, |row| {
+fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    let (parameters, collection) = list_parameters(call);
+    list_all_by::<Transfer, _>(view, call, &parameters, collection, |row| {
         TransferView::new(call.viewer, row)
     })
 }
 
-/// What a list is asked for: before there were pages, a part of all in the order in which they were made.
-fn asked(call: &CinderRequest<'_>) -> (Vec<(String, String)>, Place) {
+/// Returns the parameters and the names of a list. Before pages existed, lists had a limit and an offset in the order of
+/// creation.
+fn list_parameters(call: &CinderRequest<'_>) -> (Vec<(String, String)>, Collection) {
     if call.cx.version.at_least(PAGES_SINCE) {
         return (call.query.to_vec(), LIST);
     }
     let known = |key: &str| matches!(key, "limit" | "offset" | "all_tenants" | "filter");
     let mut parameters: Vec<_> = call.query.iter().filter(|(key, _)| known(key)).cloned().collect();
     parameters.push(("sort".to_owned(), "created_at:asc".to_owned()));
-    (parameters, Place { links: None, ..LIST })
+    (parameters, Collection { links: None, ..LIST })
 }
 
-fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = find_transfer(view, &call.cx, call.id())?;
-    Answer::ok("transfer", &TransferView::new(call.viewer, row))
+    CinderReply::ok("transfer", &TransferView::new(call.viewer, row))
 }
 
-fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     offer(txn, call, false)
 }
 
-fn create_old(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn create_old(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     offer(txn, call, true)
 }
 
@@ -78,29 +79,29 @@ fn offer(
     txn: &mut WriteTxn<'_>,
     call: &CinderRequest<'_>,
     old_path: bool,
-) -> Result<Answer, Refusal> {
+) -> Result<CinderReply, ApiError> {
     let spec = input::transfer_spec(call.body, call.cx.version, old_path)?;
-    let key = format!("{:016x}", random());
-    let secret = TransferKey { key: &key, salt: random().to_be_bytes() };
-    create_transfer(txn, &call.cx, call.new, spec, secret)?;
-    let row = txn.get::<Transfer>(call.new).ok_or_else(Refusal::later)?;
+    let key = format!("{:016x}", random_u64());
+    let secret = TransferKey { key: &key, salt: random_u64().to_be_bytes() };
+    create_transfer(txn, &call.cx, call.new_id, spec, secret)?;
+    let row = txn.get::<Transfer>(call.new_id).ok_or_else(ApiError::unknown_operation)?;
     let created = TransferView::created(call.viewer, row, &key);
-    Answer::named(StatusCode::ACCEPTED, "transfer", &created)
+    CinderReply::named(StatusCode::ACCEPTED, "transfer", &created)
 }
 
-/// Bytes that nobody guesses. The bits that a random UUID has fixed in one half it has not in the other.
-fn random() -> u64 {
+/// Returns 64 random bits. A random UUID has fixed bits in each half, at different positions.
+fn random_u64() -> u64 {
     let (one, other) = Uuid::new_v4().as_u64_pair();
     one ^ other
 }
 
-fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     delete_transfer(txn, &call.cx, call.id())?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-fn accept(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn accept(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let key = input::transfer_key(call.body)?;
     let row = accept_transfer(txn, &call.cx, call.id(), &key)?;
-    Answer::named(StatusCode::ACCEPTED, "transfer", &TransferStub::new(call.viewer, &row))
+    CinderReply::named(StatusCode::ACCEPTED, "transfer", &TransferStub::new(call.viewer, &row))
 }

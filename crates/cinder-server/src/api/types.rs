@@ -12,10 +12,10 @@ use statehold_cinder::{
 };
 use statehold_store::{Snapshot, WriteTxn};
 
-use crate::api::list::{Place, answer, expression};
+use crate::api::list::{Collection, compile_filter, page_reply};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal, written};
+use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -39,131 +39,144 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("POST", "/v3/types/{id}/action", act),
 ];
 
-const LIST: Place = Place { path: "types", rows: "volume_types", links: Some("volume_type_links") };
+const LIST: Collection =
+    Collection { path: "types", rows: "volume_types", links: Some("volume_type_links") };
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let (caller, version) = (call.cx.caller, call.cx.version);
-    let filter = expression::<VolumeType>(call, call.parameter("filter"))?;
-    let goes_on = || call.reads_row(filter.is_some());
+    let filter = compile_filter::<VolumeType>(call, call.parameter("filter"))?;
+    let goes_on = || call.count_row(filter.is_some());
     let listing = list_types(view, call.query, caller, version, filter.as_ref(), goes_on)?;
-    answer(call, LIST, &listing, |row| VolumeTypeView::new(call.viewer, row))
+    page_reply(call, LIST, &listing, |row| VolumeTypeView::new(call.viewer, row))
 }
 
-fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = get_type(view, call.cx.caller, call.id())?;
-    Answer::ok("volume_type", &VolumeTypeView::new(call.viewer, row))
+    CinderReply::ok("volume_type", &VolumeTypeView::new(call.viewer, row))
 }
 
-fn show_default(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show_default(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::TYPE_GET)?;
     let row = default_type(view, call.cx.config, &call.cx.caller.project)?;
-    Answer::ok("volume_type", &VolumeTypeView::updated(call.viewer, row))
+    CinderReply::ok("volume_type", &VolumeTypeView::updated(call.viewer, row))
 }
 
-fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::TYPE_CREATE)?;
-    create_type(txn, &call.cx, call.new, input::type_spec(call.body)?)?;
-    let row = written::<VolumeType>(txn, call.new)?;
-    Answer::ok("volume_type", &VolumeTypeView::created(call.viewer, row))
+    create_type(txn, &call.cx, call.new_id, input::type_spec(call.body)?)?;
+    let row = written_row::<VolumeType>(txn, call.new_id)?;
+    CinderReply::ok("volume_type", &VolumeTypeView::created(call.viewer, row))
 }
 
-fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let id = update_type(txn, &call.cx, call.id(), input::type_change(call.body)?)?;
-    let row = written::<VolumeType>(txn, id)?;
-    Answer::ok("volume_type", &VolumeTypeView::updated(call.viewer, row))
+    let row = written_row::<VolumeType>(txn, id)?;
+    CinderReply::ok("volume_type", &VolumeTypeView::updated(call.viewer, row))
 }
 
-fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     delete_type(txn, &call.cx, call.id())?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-fn extra_specs(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn extra_specs(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::TYPE_SPEC_GET_ALL)?;
     let row = known_type(view, call.cx.caller, call.id())?;
-    Answer::ok("extra_specs", &shown_specs(call.viewer, row))
+    CinderReply::ok("extra_specs", &shown_specs(call.viewer, row))
 }
 
-fn extra_spec(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn extra_spec(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let key = call.segment("key");
     let value = get_extra_spec(view, &call.cx, call.id(), key)?;
-    Answer::ok(key, &value)
+    CinderReply::ok(key, &value)
 }
 
 /// What was sent, which is what such changes answer.
-fn echo(call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn echo_body(call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let body: Value = serde_json::from_slice(call.body).map_err(|_| Error::MalformedBody)?;
-    Answer::json(StatusCode::OK, &body)
+    CinderReply::json(StatusCode::OK, &body)
 }
 
-fn set_extra_specs(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn set_extra_specs(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     set_specs(txn, &call.cx, call.id(), input::extra_specs(call.body)?)?;
-    echo(call)
+    echo_body(call)
 }
 
-fn set_extra_spec(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn set_extra_spec(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     update_extra_specs(
         txn,
         &call.cx,
         call.id(),
         input::extra_spec(call.body, call.segment("key"))?,
     )?;
-    echo(call)
+    echo_body(call)
 }
 
-fn delete_extra_spec(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete_extra_spec(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     delete_spec(txn, &call.cx, call.id(), call.segment("key"))?;
-    Ok(Answer::done(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty_json(StatusCode::ACCEPTED))
 }
 
-fn encryption(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn encryption(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::TYPE_ENCRYPTION_GET)?;
     let row = known_type(view, call.cx.caller, call.id())?;
-    Answer::json(StatusCode::OK, &EncryptionView::new(row))
+    CinderReply::json(StatusCode::OK, &EncryptionView::new(row))
 }
 
-fn encrypt(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    let encryption = input::type_encryption(call.body, call.new, call.cx.now)?;
+fn encrypt(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    let encryption = input::type_encryption(call.body, call.new_id, call.cx.now)?;
     let id = set_encryption(txn, &call.cx, call.id(), encryption)?;
     let mut body: Value = serde_json::from_slice(call.body).map_err(|_| Error::MalformedBody)?;
     if let Some(members) = body.get_mut("encryption").and_then(Value::as_object_mut) {
         members.insert("volume_type_id".into(), json!(id));
-        members.insert("encryption_id".into(), json!(call.new));
+        members.insert("encryption_id".into(), json!(call.new_id));
     }
-    Answer::json(StatusCode::OK, &body)
+    CinderReply::json(StatusCode::OK, &body)
 }
 
-fn encryption_field(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn encryption_field(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::TYPE_ENCRYPTION_GET)?;
     let row = known_type(view, call.cx.caller, call.id())?;
     let all = serde_json::to_value(EncryptionView::new(row)).unwrap_or_default();
     let field = call.segment("field");
     let missing = || Error::from(Missing::Encryption { volume_type: call.id().into() });
-    Answer::ok(field, all.get(field).ok_or_else(missing)?)
+    CinderReply::ok(field, all.get(field).ok_or_else(missing)?)
 }
 
 /// The ID in the path isn't looked at, here and where it is deleted: a type has one encryption.
-fn change_encryption(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn change_encryption(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     update_encryption(txn, &call.cx, call.id(), input::encryption_change(call.body)?)?;
-    echo(call)
+    echo_body(call)
 }
 
-fn decrypt(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn decrypt(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     delete_encryption(txn, &call.cx, call.id())?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-fn access(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn access(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let rows = type_access(view, &call.cx, call.id())?;
     let all: Vec<_> = rows.map(|row| TypeAccessView::new(row)).collect();
-    Answer::json(StatusCode::OK, &json!({ "volume_type_access": all }))
+    CinderReply::json(StatusCode::OK, &json!({ "volume_type_access": all }))
 }
 
-fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let (cx, id) = (&call.cx, call.id());
     match input::type_action(call.body)? {
         TypeAction::AddAccess(project) => set_type_access(txn, cx, id, &project, true)?,
         TypeAction::RemoveAccess(project) => set_type_access(txn, cx, id, &project, false)?,
     }
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }

@@ -4,14 +4,14 @@ use axum::http::StatusCode;
 use serde_json::json;
 use statehold_cinder::Microversion;
 
-use crate::request::{Answer, Refusal};
+use crate::request::{ApiError, CinderReply};
 
 /// When the last version came.
 // Cinder: cinder/api/openstack/api_version_request.py, UPDATED.
 const UPDATED: &str = "2023-08-31T00:00:00Z";
 
 /// The document, at the address that the client reached the server by.
-pub(crate) fn document(status: StatusCode, base: &str) -> Result<Answer, Refusal> {
+pub(crate) fn document(status: StatusCode, base: &str) -> Result<CinderReply, ApiError> {
     let version = json!({
         "id": "v3.0",
         "status": "CURRENT",
@@ -27,5 +27,5 @@ pub(crate) fn document(status: StatusCode, base: &str) -> Result<Answer, Refusal
             "type": "application/vnd.openstack.volume+json;version=3",
         }],
     });
-    Answer::named(status, "versions", &[version])
+    CinderReply::named(status, "versions", &[version])
 }

@@ -16,10 +16,10 @@ use statehold_cinder::{
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
-use crate::api::list::{Place, page, page_of_all};
+use crate::api::list::{Collection, list_all_by, list_visible};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::request::{Answer, CinderRequest, Refusal, written};
+use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -47,73 +47,74 @@ const ETAG_SINCE: u16 = 15;
 /// From this version on `force` is looked at when a volume is deleted.
 const FORCE_SINCE: u16 = 23;
 
-const LIST: Place = Place { path: "volumes", rows: "volumes", links: Some("volumes_links") };
-const DETAIL: Place = Place { path: "volumes/detail", ..LIST };
+const LIST: Collection =
+    Collection { path: "volumes", rows: "volumes", links: Some("volumes_links") };
+const DETAIL: Collection = Collection { path: "volumes/detail", ..LIST };
 
 /// Answers a list of volumes. Copies that are on their way to another back end are shown to admins alone.
-fn page_of_shown<'v, S: Serialize>(
+fn list_shown<'v, S: Serialize>(
     view: &'v Snapshot,
     call: &CinderRequest<'_>,
-    place: Place,
+    collection: Collection,
     show: impl Fn(&'v Volume) -> S,
-) -> Result<Answer, Refusal> {
+) -> Result<CinderReply, ApiError> {
     let caller = call.cx.caller;
     let hidden = Volume::BY_HIDDEN.exact(&caller.project);
     // Most projects have no such copies: then no row has to be looked at.
     if caller.is_admin() || view.count_by(&Volume::BY_HIDDEN, &hidden) == 0 {
-        return page_of_all::<Volume, _>(view, call, call.query, place, show);
+        return list_all_by::<Volume, _>(view, call, call.query, collection, show);
     }
-    page::<Volume, _>(view, call, place, |row| !row.is_hidden(), show)
+    list_visible::<Volume, _>(view, call, collection, |row| !row.is_hidden(), show)
 }
 
-fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::VOLUME_GET_ALL)?;
-    page_of_shown(view, call, LIST, |row| VolumeStub::new(call.viewer, row))
+    list_shown(view, call, LIST, |row| VolumeStub::new(call.viewer, row))
 }
 
-fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::VOLUME_GET_ALL)?;
-    page_of_shown(view, call, DETAIL, |row| VolumeView::new(view, call.viewer, row))
+    list_shown(view, call, DETAIL, |row| VolumeView::new(view, call.viewer, row))
 }
 
-fn summary(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn summary(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::VOLUME_GET_ALL)?;
     let all = call.cx.caller.is_admin() && call.flag("all_tenants")?;
-    Answer::ok("volume-summary", &VolumeSummary::new(view, call.viewer, all))
+    CinderReply::ok("volume-summary", &VolumeSummary::new(view, call.viewer, all))
 }
 
-fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = find_volume(view, call.cx.caller, call.id())?;
-    Answer::ok("volume", &VolumeView::new(view, call.viewer, row))
+    CinderReply::ok("volume", &VolumeView::new(view, call.viewer, row))
 }
 
-fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let spec = input::volume_spec(call.body, call.cx.version)?;
-    let hints = input::scheduler_hints(call.body, call.new)?;
-    create_volume(txn, &call.cx, call.new, spec)?;
+    let hints = input::scheduler_hints(call.body, call.new_id)?;
+    create_volume(txn, &call.cx, call.new_id, spec)?;
     store_scheduler_hints(txn, hints)?;
-    let row = written::<Volume>(txn, call.new)?;
+    let row = written_row::<Volume>(txn, call.new_id)?;
     let created = VolumeView::created(txn, call.viewer, row);
-    Answer::named(StatusCode::ACCEPTED, "volume", &created)
+    CinderReply::named(StatusCode::ACCEPTED, "volume", &created)
 }
 
-fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let change = input::volume_change(call.body, call.cx.version)?;
     update_volume(txn, &call.cx, call.id(), change)?;
     let row = find_volume(txn, call.cx.caller, call.id())?;
-    Answer::ok("volume", &VolumeView::updated(txn, call.viewer, row))
+    CinderReply::ok("volume", &VolumeView::updated(txn, call.viewer, row))
 }
 
-fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let cascade = call.flag("cascade")?;
     let force = call.cx.version.at_least(FORCE_SINCE) && call.flag("force")?;
     let options = DeleteOptions { cascade, force };
     delete_volume(txn, &call.cx, call.id(), options)?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
 /// How a volume is encrypted: its key, and what its type says of it.
-fn encryption_of(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Value, Refusal> {
+fn encryption_of(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Value, ApiError> {
     let row = find_volume(view, call.cx.caller, call.id())?;
     call.cx.caller.check_on(policy::VOLUME_ENCRYPTION, &**row)?;
     let named = row.volume_type_id.filter(|_| row.encrypted);
@@ -127,79 +128,91 @@ fn encryption_of(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Value, Ref
     }))
 }
 
-fn encryption(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    Answer::json(StatusCode::OK, &encryption_of(view, call)?)
+fn encryption(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    CinderReply::json(StatusCode::OK, &encryption_of(view, call)?)
 }
 
 /// One value, bare.
-fn encryption_item(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn encryption_item(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let all = encryption_of(view, call)?;
-    Answer::json(StatusCode::OK, all.get(call.segment("key")).ok_or_else(Refusal::later)?)
+    CinderReply::json(
+        StatusCode::OK,
+        all.get(call.segment("key")).ok_or_else(ApiError::unknown_operation)?,
+    )
 }
 
-fn all_metadata(view: &impl ReadView, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn all_metadata(view: &impl ReadView, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = find_volume(view, call.cx.caller, call.id())?;
     call.cx.caller.check_on(policy::VOLUME_METADATA_GET, &**row)?;
-    Answer::ok("metadata", &row.metadata)
+    CinderReply::ok("metadata", &row.metadata)
 }
 
-fn metadata(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    tagged(call, all_metadata(view, call)?)
+fn metadata(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    with_etag_since(call, all_metadata(view, call)?)
 }
 
-fn metadata_item(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn metadata_item(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let key = call.segment("key");
     let value = volume_metadata_item(view, &call.cx, call.id(), key)?;
-    tagged(call, Answer::ok("meta", &json!({ key: value }))?)
+    with_etag_since(call, CinderReply::ok("meta", &json!({ key: value }))?)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "ends handlers")]
-fn tagged(call: &CinderRequest<'_>, answer: Answer) -> Result<Answer, Refusal> {
+fn with_etag_since(call: &CinderRequest<'_>, answer: CinderReply) -> Result<CinderReply, ApiError> {
     let tags = call.cx.version.at_least(ETAG_SINCE);
     Ok(if tags { answer.with_etag() } else { answer })
 }
 
 /// Refuses a change of other metadata than the client knows.
-fn check_tag(txn: &WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<(), Refusal> {
+fn check_if_match(txn: &WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<(), ApiError> {
     let Some(known) = call.if_match.filter(|_| call.cx.version.at_least(ETAG_SINCE)) else {
         return Ok(());
     };
-    let tag = all_metadata(txn, call)?.tag();
-    if known.contains(&tag) { Ok(()) } else { Err(Refusal::Changed) }
+    let tag = all_metadata(txn, call)?.etag();
+    if known.contains(&tag) { Ok(()) } else { Err(ApiError::PreconditionFailed) }
 }
 
-fn merge_metadata(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn merge_metadata(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     let pairs = input::metadata(call.body)?;
     let all = add_metadata(txn, &call.cx, call.id(), pairs)?;
-    Answer::ok("metadata", &all)
+    CinderReply::ok("metadata", &all)
 }
 
-fn replace_metadata(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn replace_metadata(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     let pairs = input::metadata(call.body)?;
-    check_tag(txn, call)?;
+    check_if_match(txn, call)?;
     let all = set_metadata(txn, &call.cx, call.id(), pairs, true)?;
-    Answer::ok("metadata", &all)
+    CinderReply::ok("metadata", &all)
 }
 
-fn set_metadata_item(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn set_metadata_item(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<CinderReply, ApiError> {
     let pairs = input::metadata_item(call.body, call.segment("key"))?;
-    check_tag(txn, call)?;
+    check_if_match(txn, call)?;
     set_metadata(txn, &call.cx, call.id(), pairs.clone(), false)?;
-    Answer::ok("meta", &pairs)
+    CinderReply::ok("meta", &pairs)
 }
 
 fn delete_metadata_item(
     txn: &mut WriteTxn<'_>,
     call: &CinderRequest<'_>,
-) -> Result<Answer, Refusal> {
+) -> Result<CinderReply, ApiError> {
     delete_metadata(txn, &call.cx, call.id(), call.segment("key"))?;
-    Ok(Answer::empty(StatusCode::OK))
+    Ok(CinderReply::empty(StatusCode::OK))
 }
 
-fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let (cx, id) = (&call.cx, call.id());
     match input::volume_action(call.body, cx.version)? {
-        VolumeAction::Attach(request) => attach_volume(txn, cx, id, request, call.spare),
+        VolumeAction::Attach(request) => attach_volume(txn, cx, id, request, call.secondary_id),
         VolumeAction::Detach(attachment) => detach_volume(txn, cx, id, attachment),
         VolumeAction::ForceDetach(attachment) => {
             cx.caller.check(policy::VOLUME_FORCE_DETACH)?;
@@ -211,55 +224,55 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refus
         VolumeAction::Unreserve => unreserve_volume(txn, cx, id),
         VolumeAction::BeginDetaching => begin_detaching(txn, cx, id),
         VolumeAction::RollDetaching => roll_detaching(txn, cx, id),
-        VolumeAction::Extend(size) => extend_volume(txn, cx, id, size, call.spare),
+        VolumeAction::Extend(size) => extend_volume(txn, cx, id, size, call.secondary_id),
         VolumeAction::SetReadonly(readonly) => set_readonly(txn, cx, id, readonly),
         VolumeAction::SetBootable(bootable) => {
             set_bootable(txn, cx, id, bootable)?;
-            return Ok(Answer::done(StatusCode::OK));
+            return Ok(CinderReply::empty_json(StatusCode::OK));
         }
         VolumeAction::Retype { new_type, may_migrate } => {
-            retype_volume(txn, cx, id, &new_type, may_migrate, call.spare)
+            retype_volume(txn, cx, id, &new_type, may_migrate, call.secondary_id)
         }
         VolumeAction::Revert(snapshot) => revert_volume(txn, cx, id, snapshot),
         VolumeAction::SetImageMetadata(pairs) => {
-            return Answer::ok("metadata", &set_image_metadata(txn, cx, id, pairs)?);
+            return CinderReply::ok("metadata", &set_image_metadata(txn, cx, id, pairs)?);
         }
         VolumeAction::ShowImageMetadata => {
-            return Answer::ok("metadata", &image_metadata(txn, cx, id)?);
+            return CinderReply::ok("metadata", &image_metadata(txn, cx, id)?);
         }
         VolumeAction::UnsetImageMetadata(key) => {
             unset_image_metadata(txn, cx, id, &key)?;
-            return Ok(Answer::empty(StatusCode::OK));
+            return Ok(CinderReply::empty(StatusCode::OK));
         }
         VolumeAction::ResetStatus(reset) => reset_volume_status(txn, cx, id, &reset),
         VolumeAction::ForceDelete => force_delete_volume(txn, cx, id),
         VolumeAction::Migrate(request) => {
-            let is_up = |host: &str| call.cloud.backends().is_host(host);
+            let is_up = |host: &str| call.state.backends().is_host(host);
             migrate_volume(txn, cx, id, request, is_up)
         }
         VolumeAction::MigrateCompletion { new_volume, failed } => {
             let kept = complete_migration(txn, cx, id, new_volume, failed)?;
-            return Answer::ok("save_volume_id", &kept);
+            return CinderReply::ok("save_volume_id", &kept);
         }
         VolumeAction::ExtendCompletion { failed } => {
-            complete_extend(txn, cx, id, failed, call.spare)
+            complete_extend(txn, cx, id, failed, call.secondary_id)
         }
         VolumeAction::UploadImage(request) => upload_volume(txn, cx, id, request),
         VolumeAction::Reimage(request) => reimage_volume(txn, cx, id, request),
         VolumeAction::Unmanage => {
             unmanage_volume(txn, cx, id)?;
-            return Ok(Answer::empty(StatusCode::ACCEPTED));
+            return Ok(CinderReply::empty(StatusCode::ACCEPTED));
         }
         VolumeAction::InitializeConnection(host) => {
             let row = check_connection(txn, cx, id, host.as_deref())?;
-            return Answer::ok("connection_info", &connection(txn, call, row)?);
+            return CinderReply::ok("connection_info", &connection(txn, call, row)?);
         }
         VolumeAction::TerminateConnection(_) => {
             check_termination(txn, cx, id)?;
             unreserve_volume(txn, cx, id)
         }
     }?;
-    Ok(Answer::done(StatusCode::ACCEPTED))
+    Ok(CinderReply::empty_json(StatusCode::ACCEPTED))
 }
 
 /// Returns how a host reaches a volume, with the limits that the host enforces.
@@ -268,7 +281,7 @@ pub(crate) fn connection(
     call: &CinderRequest<'_>,
     row: &Volume,
 ) -> Result<Value, Error> {
-    let backend = row.host.as_deref().and_then(|host| call.cloud.backends().of(host));
+    let backend = row.host.as_deref().and_then(|host| call.state.backends().of(host));
     let Some(backend) = backend else {
         let text = format!("Invalid volume: volume {} is on no back end of this server.", row.id);
         return Err(Error::Request(text.into()));

@@ -5,7 +5,7 @@ use statehold_cinder::{SchedulerHints, Volume, disabled_hosts};
 use statehold_store::ReadView;
 use uuid::Uuid;
 
-use crate::api::pools::of_pool;
+use crate::api::pools::pool_capabilities;
 use crate::backend::host_query::matches;
 use crate::backend::scheduler::Backend;
 use crate::state::CinderState;
@@ -34,7 +34,7 @@ pub(crate) fn allow(
 /// Whether a back end matches a query, by the attributes that the reference's host state has.
 // Cinder: cinder/scheduler/host_manager.py, BackendState and PoolState.
 fn fits(view: &impl ReadView, query: &str, backend: &Backend) -> bool {
-    let capabilities = of_pool(view, now(), backend);
+    let capabilities = pool_capabilities(view, now(), backend);
     let mut host = capabilities.clone();
     let disabled = disabled_hosts(view).contains(backend.service_host());
     let service = json!({

@@ -59,6 +59,6 @@ fn note_finished(cloud: &CinderState, item: &WorkItem, outcome: &Outcome, writte
     if !written {
         tracing::info!(target = %item.target, "work was settled by an operator while it was done");
     } else if let Outcome::Failed { .. } = outcome {
-        cloud.metrics().failed(item.task.name());
+        cloud.metrics().count_failed(item.task.name());
     }
 }
