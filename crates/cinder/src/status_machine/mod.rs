@@ -1,8 +1,8 @@
 //! The state machines of volumes, snapshots, backups, groups and group snapshots.
 //!
 //! Each resource has one table of [`Transition`]s: an operation, the statuses that allow it, the status that it sets,
-//! the work that it queues, and the status that each end of the work leaves. Operations check and set statuses by the
-//! table, [`VolumeStatus::is_transitional`](crate::VolumeStatus::is_transitional) follows from it, and a test
+//! the work that it queues, and the status that each end of the work leaves. Operations and finished work set statuses by
+//! the table, [`VolumeStatus::is_transitional`](crate::VolumeStatus::is_transitional) follows from it, and a test
 //! compares the tables in `docs/block-storage.md` with it.
 //!
 //! A table knows statuses alone. Conditions on other fields, such as attachments, snapshots and migrations, are in the
@@ -100,6 +100,24 @@ pub struct Work<S: 'static> {
     pub busy: NextStatus<S>,
 }
 
+/// The end of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WorkEnd {
+    /// The work succeeded.
+    Done,
+    /// The work failed, or was cancelled.
+    Failed,
+    /// The back end reported that others use the resource.
+    Busy,
+}
+
+impl WorkEnd {
+    /// Returns the end of work that can only succeed or fail.
+    pub(crate) fn of(done: bool) -> Self {
+        if done { Self::Done } else { Self::Failed }
+    }
+}
+
 /// A row of the table of a state machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition<A, S: 'static> {
@@ -148,6 +166,28 @@ fn find<A: Copy + PartialEq, S: Copy + PartialEq>(
     status: S,
 ) -> Option<&'static Transition<A, S>> {
     table.iter().find(|row| row.operation == operation && row.allowed.contains(&status))
+}
+
+/// Returns the status that the end of `task` leaves on a resource in `status`; [`NextStatus::Stays`] for a task that the
+/// table does not have.
+fn after_work<A: Copy, S: Copy + PartialEq>(
+    table: &'static [Transition<A, S>],
+    task: &str,
+    status: S,
+    end: WorkEnd,
+) -> NextStatus<S> {
+    let works = || {
+        table.iter().filter_map(|row| Some((row.target, row.work.filter(|own| own.task == task)?)))
+    };
+    // Operations of one task may set different statuses: each has its own end. Any other status was set while the
+    // work ran, and gets the end of the first operation.
+    let own = works().find(|(target, _)| *target == NextStatus::Is(status));
+    let Some((_, work)) = own.or_else(|| works().next()) else { return NextStatus::Stays };
+    match end {
+        WorkEnd::Done => work.done,
+        WorkEnd::Failed => work.failed,
+        WorkEnd::Busy => work.busy,
+    }
 }
 
 /// Returns whether a row of the table queues work and sets `status` until the work ends.
@@ -225,6 +265,23 @@ macro_rules! operations {
             pub(crate) fn next(self, status: $status) -> $status {
                 let row = super::find($table, self, status);
                 row.and_then(|row| row.target.of(status)).unwrap_or(status)
+            }
+        }
+
+        impl $status {
+            /// Returns the status that the end of the task of this name leaves, where `before` is the status before
+            /// the task; `None` if the row is deleted.
+            pub(crate) fn after(
+                self,
+                task: &str,
+                end: super::WorkEnd,
+                before: Self,
+            ) -> Option<Self> {
+                match super::after_work($table, task, self, end) {
+                    super::NextStatus::Gone => None,
+                    super::NextStatus::Previous => Some(before),
+                    next => Some(next.of(self).unwrap_or(self)),
+                }
             }
         }
     };

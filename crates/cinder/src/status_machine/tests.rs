@@ -176,6 +176,29 @@ fn tables_name_tasks_that_exist() {
     check(GROUP_SNAPSHOT_TRANSITIONS);
 }
 
+/// The end of work is found by its task and the status that it leaves.
+#[test]
+fn work_of_a_task_and_status_has_one_end() {
+    fn check<A: Copy, S: Copy + PartialEq + ToString>(table: &'static [Transition<A, S>]) {
+        for row in table {
+            let (Some(work), NextStatus::Is(status)) = (row.work, row.target) else { continue };
+            for (end, expected) in [
+                (WorkEnd::Done, work.done),
+                (WorkEnd::Failed, work.failed),
+                (WorkEnd::Busy, work.busy),
+            ] {
+                let found = after_work(table, work.task, status, end);
+                assert!(found == expected, "{} {}: {end:?}", work.task, status.to_string());
+            }
+        }
+    }
+    check(VOLUME_TRANSITIONS);
+    check(SNAPSHOT_TRANSITIONS);
+    check(BACKUP_TRANSITIONS);
+    check(GROUP_TRANSITIONS);
+    check(GROUP_SNAPSHOT_TRANSITIONS);
+}
+
 #[test]
 fn every_action_has_a_row() {
     for operation in VolumeOperation::ALL {

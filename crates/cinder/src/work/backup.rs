@@ -10,7 +10,8 @@ use super::{
 use crate::{
     config::Config,
     quota,
-    rows::{Backup, BackupStatus, Task, VolumeStatus, WorkItem},
+    rows::{Backup, BackupStatus, Task, WorkItem},
+    status_machine::WorkEnd,
 };
 
 /// The failure reason of a backup. Causes are in the log alone, because they may name paths of the server.
@@ -34,22 +35,16 @@ pub(super) fn finish_backup(
     if let Outcome::BackedUp { objects } = outcome {
         row.object_count = *objects;
     }
-    row.status = match &item.task {
-        Task::DeleteBackup if done => {
-            quota::apply(txn, config, &row.project_id, &quota::of_backup(-1, row.size))?;
-            txn.delete::<Backup>(row.id)?;
-            return Ok(());
-        }
-        Task::DeleteBackup => BackupStatus::ErrorDeleting,
-        Task::RestoreBackup { volume } => {
-            let after = if done { VolumeStatus::Available } else { VolumeStatus::ErrorRestoring };
-            end_restore(txn, now, (*volume, after), &row)?;
-            // A restore only reads the backup.
-            BackupStatus::Available
-        }
-        _ if done => BackupStatus::Available,
-        _ => BackupStatus::Error,
+    let end = WorkEnd::of(done);
+    let Some(status) = row.status.after(item.task.name(), end, BackupStatus::Available) else {
+        quota::apply(txn, config, &row.project_id, &quota::of_backup(-1, row.size))?;
+        txn.delete::<Backup>(row.id)?;
+        return Ok(());
     };
+    row.status = status;
+    if let Task::RestoreBackup { volume } = item.task {
+        end_restore(txn, now, (volume, end), &row)?;
+    }
     if row.status != BackupStatus::Available {
         let unscheduled =
             matches!(outcome, Outcome::Failed { cause: FailureCause::NoBackupService, .. });
@@ -58,7 +53,7 @@ pub(super) fn finish_backup(
     let (project, backup) = (row.project_id.clone(), row.clone());
     txn.upsert::<Backup>(row)?;
     if matches!(item.task, Task::CreateBackup) {
-        release_source(txn, now, &backup)?;
+        release_source(txn, now, &backup, end)?;
     }
     add_message(txn, now, &project, item, outcome)
 }

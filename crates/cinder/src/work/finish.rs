@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     config::Config,
-    rows::{Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkItem, WorkTarget},
+    rows::{Snapshot, Task, Volume, WorkItem, WorkTarget},
+    status_machine::{SnapshotOperation, VolumeOperation},
     totals,
 };
 
@@ -66,7 +67,7 @@ fn note_lost(txn: &mut WriteTxn<'_>, now: i64, item: &WorkItem) -> Result<(), Wr
         Task::DeleteVolume { keep_data: false } => {
             let Some(row) = txn.get::<Volume>(item.target) else { return Ok(()) };
             let mut row = Volume::clone(row);
-            row.status = VolumeStatus::Error;
+            row.status = VolumeOperation::Lose.next(row.status);
             row.updated_at = Some(now);
             totals::put_volume(txn, row)?;
             Ok(())
@@ -74,7 +75,7 @@ fn note_lost(txn: &mut WriteTxn<'_>, now: i64, item: &WorkItem) -> Result<(), Wr
         Task::DeleteSnapshot { keep_data: false } => {
             let Some(row) = txn.get::<Snapshot>(item.target) else { return Ok(()) };
             let mut row = Snapshot::clone(row);
-            row.status = SnapshotStatus::Error;
+            row.status = SnapshotOperation::Lose.next(row.status);
             row.updated_at = Some(now);
             totals::put_snapshot(txn, row)?;
             Ok(())

@@ -14,7 +14,14 @@ use crate::{
         Group, GroupSnapshot, GroupSnapshotStatus, GroupStatus, Snapshot, SnapshotStatus, Task,
         Volume, VolumeStatus, WorkItem, WorkTarget,
     },
+    status_machine::WorkEnd,
 };
+
+// The names of the tasks that end the statuses of groups and group snapshots.
+const CREATE_MEMBER: &str = "create_volume";
+const DELETE_GROUP: &str = "delete_group";
+const CREATE_SNAPSHOT: &str = "create_snapshot";
+const DELETE_SNAPSHOT: &str = "delete_snapshot";
 
 /// The group or group snapshot that the target of work is a member of.
 #[derive(Clone, Copy, Debug)]
@@ -73,13 +80,14 @@ pub(crate) fn resolve_group(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Resul
     let any = |status| members(txn, id).any(|volume| volume.status == status);
     let status = match row.status {
         GroupStatus::Creating if !has_work(txn, id) && !any(VolumeStatus::Creating) => {
-            let complete = !any(VolumeStatus::Error);
-            if complete { GroupStatus::Available } else { GroupStatus::Error }
+            row.status.after(CREATE_MEMBER, WorkEnd::of(!any(VolumeStatus::Error)), row.status)
         }
-        GroupStatus::Deleting if !all(VolumeStatus::Deleting) => GroupStatus::Error,
+        GroupStatus::Deleting if !all(VolumeStatus::Deleting) => {
+            row.status.after(DELETE_GROUP, WorkEnd::Failed, row.status)
+        }
         _ => return Ok(()),
     };
-    set_group_status(txn, now, id, status)
+    status.map_or(Ok(()), |status| set_group_status(txn, now, id, status))
 }
 
 /// Sets the status of a group and removes its own work.
@@ -112,21 +120,23 @@ pub(crate) fn resolve_group_snapshot(
         .map(|part| part.status)
         .collect();
     let all = |status| statuses.iter().all(|own| *own == status);
-    row.status = match row.status {
+    let (task, end) = match row.status {
         GroupSnapshotStatus::Creating if statuses.contains(&SnapshotStatus::Creating) => {
             return Ok(());
         }
-        GroupSnapshotStatus::Creating if all(SnapshotStatus::Available) => {
-            GroupSnapshotStatus::Available
+        GroupSnapshotStatus::Creating => {
+            (CREATE_SNAPSHOT, WorkEnd::of(all(SnapshotStatus::Available)))
         }
-        GroupSnapshotStatus::Deleting if statuses.is_empty() => {
-            txn.delete::<GroupSnapshot>(id)?;
-            return Ok(());
-        }
+        GroupSnapshotStatus::Deleting if statuses.is_empty() => (DELETE_SNAPSHOT, WorkEnd::Done),
         GroupSnapshotStatus::Deleting if all(SnapshotStatus::Deleting) => return Ok(()),
-        GroupSnapshotStatus::Creating | GroupSnapshotStatus::Deleting => GroupSnapshotStatus::Error,
+        GroupSnapshotStatus::Deleting => (DELETE_SNAPSHOT, WorkEnd::Failed),
         _ => return Ok(()),
     };
+    let Some(status) = row.status.after(task, end, row.status) else {
+        txn.delete::<GroupSnapshot>(id)?;
+        return Ok(());
+    };
+    row.status = status;
     row.updated_at = Some(now);
     txn.upsert::<GroupSnapshot>(row)?;
     Ok(())
@@ -140,24 +150,25 @@ pub(super) fn fail_parent(
 ) -> Result<(), WriteError> {
     match parent {
         Parent::Group(id) => {
-            let row = txn.get::<Group>(id);
-            // A group without a back end has no members that its own work depends on.
-            let waits = row.is_some_and(|row| match row.status {
-                GroupStatus::Creating => !has_work(txn, id),
-                GroupStatus::Deleting => true,
-                _ => false,
-            });
-            if waits { set_group_status(txn, now, id, GroupStatus::Error) } else { Ok(()) }
+            let Some(row) = txn.get::<Group>(id) else { return Ok(()) };
+            let task = match row.status {
+                // A group without a back end has no members that its own work depends on.
+                GroupStatus::Creating if !has_work(txn, id) => CREATE_MEMBER,
+                GroupStatus::Deleting => DELETE_GROUP,
+                _ => return Ok(()),
+            };
+            let status = row.status.after(task, WorkEnd::Failed, row.status);
+            status.map_or(Ok(()), |status| set_group_status(txn, now, id, status))
         }
         Parent::Snapshot(id) => {
             let Some(row) = txn.get::<GroupSnapshot>(id) else { return Ok(()) };
-            let transitional = [GroupSnapshotStatus::Creating, GroupSnapshotStatus::Deleting]
-                .contains(&row.status);
-            if !transitional {
-                return Ok(());
-            }
+            let task = match row.status {
+                GroupSnapshotStatus::Creating => CREATE_SNAPSHOT,
+                GroupSnapshotStatus::Deleting => DELETE_SNAPSHOT,
+                _ => return Ok(()),
+            };
             let mut row = GroupSnapshot::clone(row);
-            row.status = GroupSnapshotStatus::Error;
+            row.status = row.status.after(task, WorkEnd::Failed, row.status).unwrap_or(row.status);
             row.updated_at = Some(now);
             txn.upsert::<GroupSnapshot>(row)?;
             Ok(())
@@ -175,19 +186,21 @@ pub(super) fn finish_group(
     let Some(row) = txn.get::<Group>(item.target) else { return Ok(()) };
     let mut row = Group::clone(row);
     row.updated_at = Some(now);
-    row.status = match (&item.task, outcome) {
-        (Task::DeleteGroup, Outcome::Done { .. }) if is_empty(txn, row.id) => {
-            quota::apply(txn, config, &row.project_id, &quota::of_groups(-1))?;
-            txn.delete::<Group>(row.id)?;
-            return Ok(());
-        }
+    let done = match (&item.task, outcome) {
+        // A deletion that left volumes in the group failed, too.
+        (Task::DeleteGroup, Outcome::Done { .. }) => is_empty(txn, row.id),
         (Task::CreateGroup, Outcome::Done { moved, .. }) => {
             row.host = moved.as_ref().map(|placement| placement.host.clone());
-            GroupStatus::Available
+            true
         }
-        // A deletion that left volumes in the group failed, too.
-        _ => GroupStatus::Error,
+        _ => false,
     };
+    let Some(status) = row.status.after(item.task.name(), WorkEnd::of(done), row.status) else {
+        quota::apply(txn, config, &row.project_id, &quota::of_groups(-1))?;
+        txn.delete::<Group>(row.id)?;
+        return Ok(());
+    };
+    row.status = status;
     add_message(txn, now, &row.project_id, item, outcome)?;
     txn.upsert::<Group>(row)?;
     Ok(())

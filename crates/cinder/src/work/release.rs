@@ -12,8 +12,16 @@ use crate::{
         Backup, BackupStatus, SchedulerHints, Snapshot, SnapshotStatus, Task, Volume, VolumeSource,
         VolumeStatus, WorkItem, WorkTarget,
     },
+    status_machine::WorkEnd,
     totals,
 };
+
+// The names of tasks that end the statuses of other rows than their own.
+const CREATE: &str = "create_volume";
+const DELETE: &str = "delete_volume";
+const REVERT: &str = "revert_volume";
+const BACK_UP: &str = "create_backup";
+const RESTORE: &str = "restore_backup";
 
 /// Removes work from the queue, because an operator reset the status of its target or a deletion replaces it. Rolls its
 /// reservation back. A worker that has begun the work finds it removed, and its outcome is discarded.
@@ -32,24 +40,24 @@ pub(crate) fn cancel(
     if let Some(parent) = group::parent_of(txn, &item) {
         group::fail_parent(txn, cx.now, parent)?;
     }
+    let failed = WorkEnd::Failed;
     match item.task {
-        Task::RevertVolume { snapshot } => release_snapshot(txn, cx.now, snapshot),
+        Task::RevertVolume { snapshot } => release_snapshot(txn, cx.now, snapshot, failed),
         Task::DeleteSnapshot { .. } => {
             let volume = txn.get::<Snapshot>(target).map(|row| row.volume_id);
             volume.map_or(Ok(()), |volume| keep_volume(txn, cx.now, volume))
         }
         Task::CreateVolume { source: VolumeSource::Backup(backup) } => {
-            release_backup(txn, cx.now, backup)
+            release_backup(txn, cx.now, backup, failed)
         }
         Task::CreateBackup => {
             let backup = txn.get::<Backup>(target).map(|row| Backup::clone(row));
-            backup.map_or(Ok(()), |backup| release_source(txn, cx.now, &backup))
+            backup.map_or(Ok(()), |backup| release_source(txn, cx.now, &backup, failed))
         }
         // The restore may have written a part of the backup.
         Task::RestoreBackup { volume } => {
             let backup = txn.get::<Backup>(target).map(|row| Backup::clone(row));
-            let after = (volume, VolumeStatus::ErrorRestoring);
-            backup.map_or(Ok(()), |backup| end_restore(txn, cx.now, after, &backup))
+            backup.map_or(Ok(()), |backup| end_restore(txn, cx.now, (volume, failed), &backup))
         }
         _ => Ok(()),
     }
@@ -60,13 +68,24 @@ pub(super) fn release_snapshot(
     txn: &mut WriteTxn<'_>,
     now: i64,
     id: Uuid,
+    end: WorkEnd,
 ) -> Result<(), WriteError> {
     let Some(row) = txn.get::<Snapshot>(id) else { return Ok(()) };
     if row.status != SnapshotStatus::Restoring {
         return Ok(());
     }
-    let mut row = Snapshot::clone(row);
-    row.status = SnapshotStatus::Available;
+    release(txn, now, Snapshot::clone(row), (REVERT, end))
+}
+
+/// Sets the status of a snapshot that the work on another row read.
+fn release(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    mut row: Snapshot,
+    (task, end): (&str, WorkEnd),
+) -> Result<(), WriteError> {
+    // No such work deletes the snapshot.
+    row.status = row.status.after(task, end, SnapshotStatus::Available).unwrap_or(row.status);
     row.updated_at = Some(now);
     totals::put_snapshot(txn, row)?;
     Ok(())
@@ -77,17 +96,14 @@ pub(super) fn release_source(
     txn: &mut WriteTxn<'_>,
     now: i64,
     backup: &Backup,
+    end: WorkEnd,
 ) -> Result<(), WriteError> {
     if let Some(id) = backup.snapshot_id {
         let row = txn.get::<Snapshot>(id);
         let Some(row) = row.filter(|row| row.status == SnapshotStatus::BackingUp) else {
             return Ok(());
         };
-        let mut row = Snapshot::clone(row);
-        row.status = SnapshotStatus::Available;
-        row.updated_at = Some(now);
-        totals::put_snapshot(txn, row)?;
-        return Ok(());
+        return release(txn, now, Snapshot::clone(row), (BACK_UP, end));
     }
     let row = txn.get::<Volume>(backup.volume_id);
     let Some(row) = row.filter(|row| row.status == VolumeStatus::BackingUp) else { return Ok(()) };
@@ -102,7 +118,8 @@ pub(super) fn release_source(
         return Ok(());
     }
     let mut row = Volume::clone(row);
-    row.status = row.take_previous_status();
+    let before = row.take_previous_status();
+    row.status = row.status.after(BACK_UP, end, before).unwrap_or(before);
     row.updated_at = Some(now);
     totals::put_volume(txn, row)?;
     Ok(())
@@ -112,7 +129,7 @@ pub(super) fn release_source(
 pub(super) fn end_restore(
     txn: &mut WriteTxn<'_>,
     now: i64,
-    (volume, after): (Uuid, VolumeStatus),
+    (volume, end): (Uuid, WorkEnd),
     backup: &Backup,
 ) -> Result<(), WriteError> {
     let row = txn.get::<Volume>(volume);
@@ -121,9 +138,9 @@ pub(super) fn end_restore(
     };
     let mut row = Volume::clone(row);
     let is_new = row.is_new_of_restore();
-    row.previous_status = None;
-    row.status = after;
-    if is_new && after == VolumeStatus::Available {
+    let before = row.take_previous_status();
+    row.status = row.status.after(RESTORE, end, before).unwrap_or(before);
+    if is_new && end == WorkEnd::Done {
         name_restored(&mut row, backup);
     }
     row.updated_at = Some(now);
@@ -148,11 +165,12 @@ pub(super) fn release_backup(
     txn: &mut WriteTxn<'_>,
     now: i64,
     backup: Uuid,
+    end: WorkEnd,
 ) -> Result<(), WriteError> {
     let row = txn.get::<Backup>(backup);
     let Some(row) = row.filter(|row| row.status == BackupStatus::Restoring) else { return Ok(()) };
     let mut row = Backup::clone(row);
-    row.status = BackupStatus::Available;
+    row.status = row.status.after(CREATE, end, BackupStatus::Available).unwrap_or(row.status);
     row.updated_at = Some(now);
     txn.upsert::<Backup>(row)?;
     Ok(())
@@ -166,7 +184,8 @@ pub(super) fn keep_volume(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<
     });
     let Some(row) = txn.get::<Volume>(id).filter(|_| waits) else { return Ok(()) };
     let mut row = Volume::clone(row);
-    row.status = VolumeStatus::ErrorDeleting;
+    let before = row.status;
+    row.status = row.status.after(DELETE, WorkEnd::Failed, before).unwrap_or(before);
     row.updated_at = Some(now);
     let group = row.group_id;
     totals::put_volume(txn, row)?;

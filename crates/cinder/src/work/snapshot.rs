@@ -7,6 +7,7 @@ use crate::{
     config::Config,
     quota,
     rows::{Snapshot, SnapshotStatus, Task, WorkItem},
+    status_machine::WorkEnd,
     totals,
 };
 
@@ -22,29 +23,22 @@ pub(super) fn finish_snapshot(
     let done = outcome.is_done();
     let busy = matches!(outcome, Outcome::Busy);
     row.updated_at = Some(now);
-    let deletes = matches!(item.task, Task::DeleteSnapshot { .. });
-    row.status = match (deletes, done) {
-        (true, true) => {
-            if row.consumes_quota {
-                let deltas = quota::of_snapshot(config, row.volume_type_id, -1, row.size);
-                quota::apply(txn, config, &row.project_id, &deltas)?;
-            }
-            totals::remove_snapshot(txn, row.id)?;
-            return Ok(());
+    let end = if busy { WorkEnd::Busy } else { WorkEnd::of(done) };
+    let Some(status) = row.status.after(item.task.name(), end, SnapshotStatus::Available) else {
+        if row.consumes_quota {
+            let deltas = quota::of_snapshot(config, row.volume_type_id, -1, row.size);
+            quota::apply(txn, config, &row.project_id, &deltas)?;
         }
-        // Clones depend on the snapshot: it stays usable.
-        (true, false) if busy => SnapshotStatus::Available,
-        (true, false) => SnapshotStatus::ErrorDeleting,
-        (false, true) => {
-            row.progress = 100;
-            SnapshotStatus::Available
-        }
-        (false, false) => SnapshotStatus::Error,
+        totals::remove_snapshot(txn, row.id)?;
+        return Ok(());
     };
+    row.status = status;
     add_message(txn, now, &row.project_id, item, outcome)?;
-    // A cascading deletion of the volume waits for this snapshot, which stays.
-    if deletes {
+    if matches!(item.task, Task::DeleteSnapshot { .. }) {
+        // A cascading deletion of the volume waits for this snapshot, which stays.
         keep_volume(txn, now, row.volume_id)?;
+    } else if done {
+        row.progress = 100;
     }
     totals::put_snapshot(txn, row)?;
     Ok(())

@@ -15,6 +15,7 @@ use crate::{
     rows::{
         Backup, MigrationStatus, QuotaKind, Task, Volume, VolumeSource, VolumeStatus, WorkItem,
     },
+    status_machine::WorkEnd,
     totals,
 };
 
@@ -71,7 +72,7 @@ pub(super) fn finish_volume(
         if let Some(backup) = txn.get::<Backup>(*backup).filter(|_| done) {
             name_restored(&mut row, backup);
         }
-        release_backup(txn, now, *backup)?;
+        release_backup(txn, now, *backup, WorkEnd::of(done))?;
     }
     let mut over_quota = None;
     if let Outcome::Managed { size, message } = outcome {
@@ -79,33 +80,18 @@ pub(super) fn finish_volume(
         over_quota =
             (!done).then_some(Outcome::Failed { cause: FailureCause::Quota, message: *message });
     }
-    row.status = match &item.task {
-        Task::CreateVolume { .. } | Task::ManageVolume { .. } if done => VolumeStatus::Available,
-        Task::ManageVolume { .. } => VolumeStatus::ErrorManaging,
-        Task::DeleteVolume { .. } if done => {
-            if row.consumes_quota {
-                let deltas = quota::of_volume(row.volume_type_id, -1, row.size);
-                quota::apply(txn, config, &row.project_id, &deltas)?;
-            }
-            totals::remove_volume(txn, row.id)?;
-            return Ok(());
+    let end = if busy { WorkEnd::Busy } else { WorkEnd::of(done) };
+    let Some(mut status) = row.status.after(item.task.name(), end, before) else {
+        if row.consumes_quota {
+            let deltas = quota::of_volume(row.volume_type_id, -1, row.size);
+            quota::apply(txn, config, &row.project_id, &deltas)?;
         }
-        // A volume that was never adopted does not become available.
-        Task::DeleteVolume { .. } if busy && row.status == VolumeStatus::ErrorManagingDeleting => {
-            VolumeStatus::ErrorManaging
-        }
-        Task::DeleteVolume { .. } if busy => VolumeStatus::Available,
-        // `keep_data` alone does not show an unmanage: the data of a volume that was never adopted stays too.
-        Task::DeleteVolume { keep_data: true } if row.status == VolumeStatus::Unmanaging => {
-            VolumeStatus::ErrorUnmanaging
-        }
-        Task::DeleteVolume { .. } => VolumeStatus::ErrorDeleting,
-        Task::ExtendVolume { size } if done => {
-            row.size = *size;
-            before
-        }
-        // The back end may have extended the volume; the next extension corrects it.
-        Task::ExtendVolume { .. } => VolumeStatus::ErrorExtending,
+        totals::remove_volume(txn, row.id)?;
+        return Ok(());
+    };
+    match &item.task {
+        // After a failure the back end may have extended the volume; the next extension corrects it.
+        Task::ExtendVolume { size } if done => row.size = *size,
         Task::RetypeVolume { volume_type, .. } => {
             if done {
                 row.volume_type_id = Some(*volume_type);
@@ -119,24 +105,20 @@ pub(super) fn finish_volume(
                 let (success, error) = (MigrationStatus::Success, MigrationStatus::Error);
                 row.migration_status = Some(if done { success } else { error });
             }
-            before
         }
         Task::MigrateVolume { .. } => {
             let (success, error) = (MigrationStatus::Success, MigrationStatus::Error);
             row.migration_status = Some(if done { success } else { error });
-            // An unlocked volume keeps a status that it got meanwhile; one in use may have been detached.
-            match row.status {
-                VolumeStatus::Maintenance | VolumeStatus::InUse => before,
-                status => status,
+            // An unlocked volume keeps a status that it got meanwhile, which the table cannot know; one in use may
+            // have been detached.
+            if !matches!(row.status, VolumeStatus::Maintenance | VolumeStatus::InUse) {
+                status = row.status;
             }
         }
-        // A busy back end has changed nothing, but a failed one may have.
-        Task::RevertVolume { snapshot } => {
-            release_snapshot(txn, now, *snapshot)?;
-            if done || busy { VolumeStatus::Available } else { VolumeStatus::Error }
-        }
-        _ => VolumeStatus::Error,
-    };
+        Task::RevertVolume { snapshot } => release_snapshot(txn, now, *snapshot, end)?,
+        _ => {}
+    }
+    row.status = status;
     if let Outcome::Done { moved, provider_id } = outcome {
         if let Some(placement) = moved {
             place(&mut row, placement.clone());
