@@ -1,9 +1,12 @@
 //! OpenStack's Block Storage API on [`statehold_cinder`], and the work that it queues.
 //!
-//! `api` has the endpoints: its table of routes is the list of all of them. `auth` knows callers by their token, and
-//! the `policy` in force decides what they may do. Handlers parse, call the domain and render, in one transaction.
-//! `worker` takes what they queue to the `backend`s, whose scheduler chooses the place of a volume. Backups are in the
+//! `api` has the endpoints: its table of routes lists all of them. `auth` identifies callers by their token, and the
+//! `policy` in force grants them actions. Handlers parse, call the domain and render, in one transaction. `worker`
+//! carries the queued work to the `backend`s, whose scheduler chooses the back end of a volume. Backups are in the
 //! repository of `backup`.
+//!
+//! [`router`] returns the service for axum; a server MUST call [`Setup::prepare`] before it serves requests, and run
+//! [`run_worker`] beside it, because nothing else carries queued work out.
 
 mod api;
 mod auth;

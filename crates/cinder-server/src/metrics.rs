@@ -10,11 +10,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use statehold_cinder::{Backlog, Task};
 
+/// The label of metrics of a back end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PoolLabel {
     pool: String,
 }
 
+/// The label of metrics of a task, as [`Task::name`] returns it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TaskLabel {
     task: &'static str,
@@ -25,17 +27,17 @@ type BytesByPool = Family<PoolLabel, Gauge<u64, AtomicU64>>;
 /// The capacity of a back end, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PoolCapacity {
-    /// The total and free bytes of its file system; `None` while they can't be read.
+    /// The total and free bytes of its file system; `None` while they cannot be read.
     pub(crate) disk: Option<(u64, u64)>,
     /// The total size of its volumes.
     pub(crate) allocated: u64,
     /// The total size of its volumes and snapshots.
     pub(crate) provisioned: u64,
-    /// The space that queued work will take.
+    /// The space that queued work still allocates.
     pub(crate) reserved: u64,
 }
 
-/// The metrics of Block Storage. Clones share their values.
+/// The metrics of Block Storage. Clones refer to the same values.
 #[derive(Clone, Default)]
 pub struct CinderMetrics {
     total: BytesByPool,
@@ -49,7 +51,7 @@ pub struct CinderMetrics {
 }
 
 impl CinderMetrics {
-    /// Registers everything under the names of docs/block-storage.md.
+    /// Registers the metrics under the names of `docs/block-storage.md`.
     pub fn register(&self, to: &mut Registry) {
         let rooms = [
             ("total", "Size of a back end's file system", &self.total),
@@ -60,7 +62,7 @@ impl CinderMetrics {
                 "Total size of the volumes and snapshots on a back end",
                 &self.provisioned,
             ),
-            ("reserved", "Space that queued work will take on a back end", &self.reserved),
+            ("reserved", "Space that queued work will allocate on a back end", &self.reserved),
         ];
         for (name, help, gauge) in rooms {
             let name = format!("block_storage_pool_{name}");
@@ -82,7 +84,7 @@ impl CinderMetrics {
             "Failed work items since startup",
             self.failed.clone(),
         );
-        // Each task has a count from the start: a counter that appears with its first failure has no increase.
+        // Each task has a count from startup: a counter that first appears with its failure shows no increase.
         for task in Task::NAMES {
             drop(self.failed.get_or_create(&TaskLabel { task }));
         }
@@ -91,7 +93,7 @@ impl CinderMetrics {
     /// Sets the capacity of a back end.
     pub(crate) fn set_pool(&self, pool: &str, room: PoolCapacity) {
         let of = PoolLabel { pool: pool.to_owned() };
-        // The last known room of a disk that can't be read would look as if it were current.
+        // The gauges of an unreadable disk are removed, because the last known capacity would look current.
         let (total, free) = match room.disk {
             Some((total, free)) => (Some(total), Some(free)),
             None => (None, None),
@@ -122,6 +124,7 @@ impl CinderMetrics {
     }
 }
 
+// By hand: the values would fill a log line, and locking them could block.
 impl fmt::Debug for CinderMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CinderMetrics").finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! Endpoints of monitoring at the address of Block Storage: `/healthcheck` and `/metrics`.
+//! The monitoring endpoints at the address of Block Storage: `/healthcheck` and `/metrics`.
 
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -13,20 +13,20 @@ use crate::state::CinderState;
 use statehold_server_core::clock::now;
 use statehold_server_core::observe::RoutePattern;
 
-/// The path that tells whether the server takes writes.
+/// The path that reports whether the server accepts writes.
 pub(crate) const HEALTHCHECK: &str = "/healthcheck";
 
 /// The path of the metrics.
 pub(crate) const METRICS: &str = "/metrics";
 
-/// The body while the store takes writes.
+/// The body while the store accepts writes.
 const HEALTHY: &str = "OK";
 
-/// The body while it takes none. The failure itself is in the log alone, because no token is needed here.
-const UNHEALTHY: &str = "The store takes no writes since one failed; the log has the reason.";
+/// The body after a write failed. The cause is in the log alone, because the path requires no token.
+const UNHEALTHY: &str = "The store accepts no writes since one failed; the log has the reason.";
 
-/// Answers `/healthcheck`: 200 while the store takes writes, 204 to `HEAD`, 503 with the reason otherwise.
-/// No token is needed, because load balancers have none.
+/// Returns the reply to `/healthcheck`: 200 while the store accepts writes, 204 to `HEAD`, otherwise 503 with the reason.
+/// Requires no token, because load balancers have none.
 // oslo.middleware: oslo_middleware/healthcheck/__init__.py, process_request.
 pub(crate) fn healthcheck(state: &CinderState, head: &Parts) -> Response<Body> {
     let healthy = state.app().store().failure().is_none();
@@ -42,12 +42,14 @@ pub(crate) fn healthcheck(state: &CinderState, head: &Parts) -> Response<Body> {
         (false, false) => UNHEALTHY,
     };
     let mut reply = (status, body).into_response();
+    // A cached reply would hide a failure.
     reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply.extensions_mut().insert(RoutePattern(HEALTHCHECK));
     reply
 }
 
-/// Answers `/metrics`. With an identity service the token MUST be an admin's, as for the room of back ends.
+/// Returns the reply to `/metrics`. With an identity service the token MUST grant the action of pools, because both show
+/// the capacity of back ends.
 pub(crate) async fn metrics(state: &CinderState, mut head: Parts, base: &str) -> Response<Body> {
     let mut reply = match check_allowed(state, &mut head, base).await {
         Ok(()) => state
@@ -66,7 +68,7 @@ async fn check_allowed(
     base: &str,
 ) -> Result<(), Response<Body>> {
     match state.auth() {
-        // Every caller is an admin by any token, so that none is needed.
+        // Without an identity service any token is an admin's, so requiring one protects nothing.
         Auth::Open => Ok(()),
         auth @ Auth::Keystone(_) => {
             let caller = auth.caller(head, base, state.policy()).await?;
@@ -76,7 +78,9 @@ async fn check_allowed(
     }
 }
 
-/// Sets the gauges of back ends and of the queue.
+/// Sets the gauges of back ends and of the queue to the present state.
+///
+/// Cost: reads each item of the work queue, and asks each back end for its capacity.
 pub(crate) fn refresh_gauges(state: &CinderState) {
     let to = state.metrics();
     let view = state.app().store().snapshot();
@@ -86,7 +90,7 @@ pub(crate) fn refresh_gauges(state: &CinderState) {
         let usage = HostUsage::total(&view, backend.service_host());
         let disk = backend.driver.room().inspect_err(|error| {
             let place = backend.driver.place().display();
-            tracing::error!(%error, %place, "can't read the room of a back end");
+            tracing::error!(%error, %place, "cannot read the capacity of a back end");
         });
         let room = PoolCapacity {
             disk: disk.ok().map(|room| (room.total, room.free)),
@@ -96,6 +100,7 @@ pub(crate) fn refresh_gauges(state: &CinderState) {
         };
         to.set_pool(backend.name(), room);
     }
+    // Tasks without a backlog are included, so that their gauges return to zero.
     for (task, backlog) in work_backlog(&view, now()) {
         to.set_backlog(task, backlog);
     }

@@ -1,7 +1,7 @@
-//! The policy file of Block Storage, and the policy that is in force.
+//! The policy file of Block Storage, and the policy in force.
 //!
-//! A file is TOML: the name of an action or of a rule, and a condition or a list of roles. Entries that
-//! it leaves out keep their defaults. `statehold policy show` prints such a file.
+//! A file is TOML: each entry maps the name of an action or rule to a condition or a list of roles. Absent entries keep
+//! their defaults. `statehold policy show` prints such a file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,10 +14,10 @@ use serde::Deserialize;
 use statehold_cinder::{Policy, PolicyErrorKind, PolicySource};
 use toml::Spanned;
 
-/// The largest policy file, in bytes.
+/// Maximum size of a policy file, in bytes.
 const FILE_LEN_MAX: u64 = 1 << 20;
 
-/// The policy in force, which a reload replaces while requests run. Clones share it.
+/// The policy in force, which a reload replaces while requests run. Clones refer to the same policy.
 #[derive(Clone, Debug)]
 pub struct CurrentPolicy(Arc<RwLock<Arc<Policy>>>);
 
@@ -28,38 +28,38 @@ impl Default for CurrentPolicy {
 }
 
 impl CurrentPolicy {
-    /// Puts a policy in force.
+    /// Creates the holder of the policy in force.
     pub fn new(policy: Arc<Policy>) -> Self {
         Self(Arc::new(RwLock::new(policy)))
     }
 
-    /// Returns the policy as of now: a request is decided by one policy from its beginning to its end.
+    /// Returns the policy in force now. The caller keeps it for its whole request, so that a reload never mixes two policies.
     pub(crate) fn get(&self) -> Arc<Policy> {
         Arc::clone(&self.0.read())
     }
 
-    /// Puts another policy in force for the requests that begin from now on.
+    /// Replaces the policy for the requests that begin afterwards.
     pub fn replace(&self, policy: Arc<Policy>) {
         *self.0.write() = policy;
     }
 }
 
-/// A policy file that cannot be in force.
+/// The reason why a policy file is rejected.
 #[derive(Debug)]
 pub enum PolicyFileError {
-    /// The file can not be read.
+    /// The file cannot be read.
     Unreadable {
         /// The file.
         path: PathBuf,
         /// The cause.
         source: io::Error,
     },
-    /// The file is larger than a policy may be.
+    /// The file exceeds the maximum size.
     TooLarge {
         /// The file.
         path: PathBuf,
     },
-    /// A line of the file is no rule.
+    /// An entry of the file is invalid.
     Invalid {
         /// The file.
         path: PathBuf,
@@ -107,7 +107,7 @@ impl PolicyEntry {
     }
 }
 
-/// A fault at a byte of a file.
+/// An invalid entry, and its position in bytes.
 #[derive(Debug)]
 struct PolicyFault {
     at: usize,
@@ -115,10 +115,14 @@ struct PolicyFault {
 }
 
 /// Reads a policy file.
+///
+/// # Errors
+/// [`PolicyFileError`]
 pub fn load(path: &Path) -> Result<Arc<Policy>, PolicyFileError> {
     let unreadable = |source| PolicyFileError::Unreadable { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut text = String::new();
+    // One more byte than allowed shows that the file is too large; the rest is never read.
     let len = file.take(FILE_LEN_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
     if len as u64 > FILE_LEN_MAX {
         return Err(PolicyFileError::TooLarge { path: path.to_owned() });
@@ -139,7 +143,7 @@ fn parse(text: &str) -> Result<Policy, PolicyFault> {
     let entries =
         file.iter().map(|(name, entry)| (name.get_ref().as_str(), entry.get_ref().source()));
     Policy::new(entries).map_err(|error| {
-        // A default can be at fault with an entry of the file alone: as part of a cycle, or past a limit.
+        // The error may name a default: with an entry of the file it can form a cycle or exceed a limit.
         let is_named = |name: &str| match error.kind() {
             PolicyErrorKind::Cycle(through) => through.iter().any(|other| **other == *name),
             _ => name == error.name(),
@@ -149,10 +153,10 @@ fn parse(text: &str) -> Result<Policy, PolicyFault> {
     })
 }
 
-/// A policy as a file that [`load`] reads.
+/// Returns a policy as a file that [`load`] reads.
 fn to_toml(policy: &Policy) -> String {
     let mut text = String::from(
-        "# The policy of Block Storage, for `statehold serve --policy FILE`. Entries that are left out keep their\n\
+        "# The policy of Block Storage, for `statehold serve --policy FILE`. Absent entries keep their\n\
          # defaults. A name with a colon is an action, one without is a rule that conditions refer to.\n\n",
     );
     for (name, condition) in policy.entries() {
@@ -161,12 +165,13 @@ fn to_toml(policy: &Policy) -> String {
     text
 }
 
-/// A basic string of TOML.
+/// Returns a basic string of TOML.
 fn toml_string(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
+            // TOML allows no control characters in a basic string.
             c if c.is_control() => quoted.extend(format!("\\u{:04X}", u32::from(c)).chars()),
             c => quoted.push(c),
         }
@@ -175,7 +180,10 @@ fn toml_string(text: &str) -> String {
     quoted
 }
 
-/// Returns the policy that a file puts in force, or the defaults, as TOML.
+/// Returns the policy of a file, or the defaults without one, as TOML.
+///
+/// # Errors
+/// As [`load`].
 pub fn show(path: Option<&Path>) -> Result<String, PolicyFileError> {
     let policy = path.map_or_else(|| Ok(Policy::defaults()), load)?;
     Ok(to_toml(&policy))
@@ -186,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_policy_that_is_shown_is_the_policy_that_is_read() {
+    fn a_shown_policy_parses_to_itself() {
         let defaults = Policy::defaults();
         assert_eq!(parse(&to_toml(&defaults)).unwrap(), *defaults);
         let text = "\"volume:get\" = ['auditor', 'reader']\nown = \"user_id:a\\\"b\\\\\"\n\
@@ -198,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_a_file_is_at_its_line() {
+    fn errors_name_the_line_of_the_entry() {
         let at = |text: &str| {
             let fault = parse(text).unwrap_err();
             (text[..fault.at].matches('\n').count() + 1, fault.reason)

@@ -1,4 +1,4 @@
-//! A request on its way to its handler, and what handlers give.
+//! The input and the output of handlers: requests, replies and errors.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -17,19 +17,22 @@ use statehold_server_core::meter::Meter;
 use statehold_server_core::rejection::{ByCaller, Rejection};
 use statehold_store::{Entry, ReadView, Table, WriteError};
 
+/// The request ID of JSON replies, besides `x-openstack-request-id`.
+// Cinder: cinder/api/openstack/wsgi.py, _set_request_id_header; the name is from Nova.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-compute-request-id");
 
-/// The kind of replies.
+/// The content type of replies.
 pub(crate) const JSON: &str = "application/json";
 
-/// The kind that clients know of replies without a body.
+/// The content type of most replies without a body.
+// WebOb: webob/response.py, Response.default_content_type, which Cinder leaves as it is.
 const NO_BODY: &str = "text/html; charset=UTF-8";
 
-/// A request whose route and caller are known.
+/// A request whose route and caller are known, as handlers get it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CinderRequest<'c> {
     pub(crate) state: &'c CinderState,
-    /// The cost of a list.
+    /// Counts the rows of a list, and refuses one that costs too much.
     pub(crate) meter: &'c Mutex<Meter>,
     pub(crate) cx: Context<'c>,
     pub(crate) viewer: Viewer<'c>,
@@ -38,41 +41,45 @@ pub(crate) struct CinderRequest<'c> {
     pub(crate) body: &'c [u8],
     /// The header `If-Match`.
     pub(crate) if_match: Option<&'c str>,
-    /// IDs for what the request makes.
+    /// The ID of the row that the request creates.
     pub(crate) new_id: Uuid,
+    /// The ID of another row that the request may create: an attachment, a reservation or a message.
     pub(crate) secondary_id: Uuid,
 }
 
 impl<'c> CinderRequest<'c> {
-    /// The segment of the path that `{name}` stands for.
+    /// Returns the segment of the path that `{name}` stands for. The path of the route MUST have it.
     pub(crate) fn segment(&self, name: &str) -> &'c str {
         let found = self.segments.iter().find(|(found, _)| *found == name);
         debug_assert!(found.is_some(), "no {{{name}}} in the path of the route");
         found.map_or("", |(_, segment)| segment)
     }
 
-    /// Counts a row of a list; `false` once the list is to be refused, which [`Meter::take_refusal`] then
-    /// explains.
+    /// Counts a row of a list. Returns `false` once the list MUST be refused, with the error of
+    /// [`Meter::take_refusal`].
     pub(crate) fn count_row(&self, filtered: bool) -> bool {
         self.meter.lock().goes_on(filtered)
     }
 
-    /// Like [`count_row`](Self::count_row), for several rows that no filter is evaluated for.
+    /// Like [`count_row`](Self::count_row), for several rows without a filter.
     pub(crate) fn count_rows(&self, rows: u64) -> bool {
         self.meter.lock().goes_on_after(rows, false)
     }
 
-    /// The ID in the path.
+    /// Returns the ID in the path.
     pub(crate) fn id(&self) -> &'c str {
         self.segment("id")
     }
 
-    /// A parameter of the query.
+    /// Returns a parameter of the query. The last one wins if it is repeated.
     pub(crate) fn parameter(&self, name: &str) -> Option<&'c str> {
         self.query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| &**value)
     }
 
-    /// A parameter that is true or false, and false when it isn't there.
+    /// Returns a boolean parameter of the query; `false` if it is absent.
+    ///
+    /// # Errors
+    /// 400 for a value that is not a boolean.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, ApiError> {
         // Cinder: cinder/utils.py, get_bool_param.
         let Some(text) = self.parameter(name) else { return Ok(false) };
@@ -82,9 +89,9 @@ impl<'c> CinderRequest<'c> {
     }
 }
 
-/// Returns a row that a request wrote, for its reply.
+/// Returns a row that the request wrote, for its reply.
 ///
-/// The policy is not asked: it allowed the write, and reading rows is another action, which the caller may lack.
+/// Does not check the policy: it allowed the write, and reading the row is another action, which the caller may lack.
 pub(crate) fn written_row<T: Table<Key = Uuid>>(
     view: &impl ReadView,
     id: Uuid,
@@ -92,7 +99,7 @@ pub(crate) fn written_row<T: Table<Key = Uuid>>(
     view.get::<T>(id).ok_or_else(ApiError::unknown_operation)
 }
 
-/// What a handler gives: a status and JSON, or nothing.
+/// The reply of a handler: a status with a JSON body or an empty one.
 #[derive(Debug)]
 pub(crate) struct CinderReply {
     status: StatusCode,
@@ -102,18 +109,18 @@ pub(crate) struct CinderReply {
 }
 
 impl CinderReply {
-    /// JSON.
+    /// Creates a reply with a JSON body.
     pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, ApiError> {
         let body = serde_json::to_vec(value).map_err(|error| Rejection::internal(&error))?;
         Ok(Self { status, kind: JSON, body, etag: None })
     }
 
-    /// JSON under one name, with 200.
+    /// Creates a reply with the status 200 and an object with one member.
     pub(crate) fn ok(name: &str, value: &impl Serialize) -> Result<Self, ApiError> {
         Self::named(StatusCode::OK, name, value)
     }
 
-    /// JSON under one name.
+    /// Creates a reply with an object with one member.
     pub(crate) fn named(
         status: StatusCode,
         name: &str,
@@ -122,29 +129,31 @@ impl CinderReply {
         Self::json(status, &SingleMember(name, value))
     }
 
-    /// No body.
+    /// Creates a reply without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
         Self { status, kind: NO_BODY, body: Vec::new(), etag: None }
     }
 
-    /// No body either, but of the kind of JSON, as clients know it of most actions.
+    /// Like [`empty`](Self::empty), with the content type of JSON.
+    // Cinder: cinder/api/openstack/wsgi.py, ResponseObject.serialize, for handlers that return a status alone.
     pub(crate) fn empty_json(status: StatusCode) -> Self {
         Self { kind: JSON, ..Self::empty(status) }
     }
 
-    /// With a header that says which state of the body this is.
+    /// Adds the entity tag of the body.
     pub(crate) fn with_etag(mut self) -> Self {
         self.etag = Some(digest(&self.body));
         self
     }
 
-    /// The tag of the state that the body shows.
+    /// Returns the entity tag of the body.
     pub(crate) fn etag(&self) -> String {
         digest(&self.body)
     }
 }
 
-/// Half of a digest, as long as the tags that clients know.
+/// Returns the first half of the SHA-256 digest in hexadecimal digits.
+// As long as the MD5 digests of Cinder: cinder/api/v3/volume_metadata.py, VolumeMetadataController.
 fn digest(body: &[u8]) -> String {
     let half =
         Sha256::digest(body).iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte));
@@ -167,6 +176,7 @@ impl IntoResponse for CinderReply {
         *reply.status_mut() = self.status;
         let headers = reply.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.kind));
+        // A reply without a body has a length of 0, except 204, whose length HTTP forbids.
         if empty && self.status != StatusCode::NO_CONTENT {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
@@ -177,41 +187,44 @@ impl IntoResponse for CinderReply {
     }
 }
 
-/// A request that was not answered as it hoped.
+/// The error of a request.
 #[derive(Debug)]
 pub(crate) enum ApiError {
-    /// With a body as clients know it.
+    /// An error of the API with its JSON body.
     Body(ErrorBody),
-    /// The same, with a status of the 500s that the request caused.
+    /// Like `Body`, with a status of the 500s that the request caused, so that it does not count as a failure of the server.
     ByCaller(ErrorBody),
-    /// The state is not the one that the client knows: 412.
+    /// The entity tag in `If-Match` is not the present one: 412.
     PreconditionFailed,
-    /// The body is too large to be looked at: 413, as plain text.
+    /// The body exceeds the limit: 413, as plain text.
+    // oslo.middleware: oslo_middleware/sizelimit.py replies before the API does.
     TooLarge(String),
 }
 
 impl ApiError {
+    /// Creates an error with the status.
     pub(crate) fn new(status: StatusCode, message: &str) -> Self {
         Self::Body(ErrorBody::new(status.as_u16(), message))
     }
 
-    /// A refusal that the request caused, whatever the status.
+    /// Creates an error that the request caused, even with a status of the 500s.
     pub(crate) fn by_caller(status: StatusCode, message: &str) -> Self {
         Self::ByCaller(ErrorBody::new(status.as_u16(), message))
     }
 
+    /// Creates an error with the status 400.
     pub(crate) fn bad_request(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// What the operation says that isn't there in the version that the request speaks.
+    /// Creates the error of an operation that the version of the request lacks: 404.
     pub(crate) fn unknown_operation() -> Self {
         Error::from(Missing::Operation).into()
     }
 }
 
-/// Implements the conversion for each error of the domain: one for all that convert to [`Error`] would overlap with the
-/// one for [`Rejection`], because both are of other crates.
+/// Implements the conversion for each error of the domain. A blanket implementation for `Into<Error>` would overlap with
+/// that for [`Rejection`], because both types are of other crates.
 macro_rules! from_domain {
     ($($error:ty),* $(,)?) => {
         $(impl From<$error> for ApiError {
@@ -237,8 +250,9 @@ from_domain!(
 
 impl ApiError {
     fn of(error: &Error) -> Self {
+        // The reply does not state the cause, so only the log has it.
         if error.status() >= 500 {
-            tracing::error!(%error, "a request failed");
+            tracing::error!(%error, "request failed");
         }
         Self::Body(error.body())
     }
@@ -275,6 +289,7 @@ impl IntoResponse for ApiError {
         let answer =
             CinderReply::json(status, &body).unwrap_or_else(|_| CinderReply::empty(failed));
         let mut reply = answer.into_response();
+        // Cinder: cinder/api/openstack/wsgi.py, Fault: an exceeded quota has the status 413 too.
         if status == StatusCode::PAYLOAD_TOO_LARGE {
             reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("0"));
         }
@@ -282,7 +297,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Gives a reply the header that it has when it has JSON.
+/// Adds the request ID to a JSON reply; others lack it in Cinder too.
 pub(crate) fn add_request_id(reply: &mut AnyResponse, id: &HeaderValue) {
     if reply.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == JSON) {
         reply.headers_mut().insert(REQUEST_ID, id.clone());

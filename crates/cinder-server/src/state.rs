@@ -1,4 +1,4 @@
-//! What the handlers and the workers share.
+//! The state that handlers and workers share, and its preparation at startup.
 
 use std::fmt;
 use std::io;
@@ -25,10 +25,10 @@ use statehold_server_core::clock::now;
 use statehold_server_core::host::host_name;
 use statehold_server_core::state::ServerState;
 
-/// The directory of backups in the data directory, unless another one is named.
+/// The directory of backups in the data directory, unless `--backup-dir` names another.
 const BACKUPS: &str = "block_storage_backups";
 
-/// The state that handlers and workers share. Clones share it.
+/// The state that handlers and workers share. Clones refer to the same state.
 #[derive(Clone, Debug)]
 pub struct CinderState(Arc<Shared>);
 
@@ -40,11 +40,11 @@ struct Shared {
     policy: CurrentPolicy,
     setup: Arc<Setup>,
     metrics: CinderMetrics,
-    /// Told whenever there may be work.
+    /// Notified after each write, because the write may have queued work.
     queued: Notify,
 }
 
-/// What is there before anything is served.
+/// The back ends and the backup repository, which are opened before the server accepts requests.
 #[derive(Debug)]
 pub struct Setup {
     config: Config,
@@ -52,19 +52,19 @@ pub struct Setup {
     vault: BackupRepository,
 }
 
-/// Why the API can't be served.
+/// The reason why Block Storage cannot start.
 #[derive(Debug)]
 pub enum CinderStartError {
     /// The flags declare no valid back ends.
     Declare(DeclareError),
-    /// The directory of a back end can not be used.
+    /// The directory of a back end cannot be used.
     Backend {
         /// The directory.
         dir: PathBuf,
         /// The cause.
         source: io::Error,
     },
-    /// The directory of backups can not be used.
+    /// The directory of backups cannot be used.
     Backups {
         /// The directory.
         dir: PathBuf,
@@ -73,7 +73,7 @@ pub enum CinderStartError {
     },
     /// The rows that every store has could not be written.
     Bootstrap(Error),
-    /// The store takes no writes.
+    /// The store accepts no writes.
     Begin(BeginError),
     /// The first commit failed.
     Commit(CommitError),
@@ -101,7 +101,10 @@ impl fmt::Display for CinderStartError {
 impl std::error::Error for CinderStartError {}
 
 impl Setup {
-    /// Opens the back ends and the backups.
+    /// Opens the back ends that `flags` declare and the backup repository, and locks their directories.
+    ///
+    /// # Errors
+    /// [`CinderStartError::Declare`], [`CinderStartError::Backend`] or [`CinderStartError::Backups`].
     pub fn open(
         data_dir: &Path,
         flags: &BackendFlags,
@@ -109,10 +112,11 @@ impl Setup {
         config: Config,
     ) -> Result<Self, CinderStartError> {
         let declared = flags.declared(data_dir).map_err(CinderStartError::Declare)?;
+        // Not an error: every request may name a zone, or every volume type.
         if !declared.iter().any(|own| own.zone == config.default_zone) {
             tracing::warn!(
                 zone = &*config.default_zone,
-                "no back end is in the zone of volumes that name none; choose it with --availability-zone"
+                "no back end is in the default availability zone; choose another with --availability-zone"
             );
         }
         let backends = Backends::open(&host_name(), &config.default_zone, declared)
@@ -123,8 +127,11 @@ impl Setup {
         Ok(Self { config, backends, vault })
     }
 
-    /// Creates the default type, registers the services, and puts back into the queue what was under way. May be
-    /// called again after an error.
+    /// Creates the default types, registers the services, and queues interrupted work again. Servers MUST call it before
+    /// the first worker starts; it may be called again after an error.
+    ///
+    /// # Errors
+    /// [`CinderStartError::Bootstrap`], [`CinderStartError::Begin`] or [`CinderStartError::Commit`].
     pub fn prepare(&self, store: &Store, metrics: &CinderMetrics) -> Result<(), CinderStartError> {
         let (config, backends) = (&self.config, &self.backends);
         let mut txn = store.begin_write().map_err(CinderStartError::Begin)?;
@@ -132,27 +139,28 @@ impl Setup {
         bootstrap_groups(&mut txn, now(), Uuid::new_v4()).map_err(CinderStartError::Bootstrap)?;
         let services =
             register_services(&mut txn, backends).map_err(CinderStartError::Bootstrap)?;
-        let given_up: Vec<_> = exhausted_work(&txn).map(|item| item.task.name()).collect();
+        // Before they are failed, because that deletes their items.
+        let exhausted: Vec<_> = exhausted_work(&txn).map(|item| item.task.name()).collect();
         let resumed = resume_work(&mut txn, config, now(), Uuid::new_v4)
             .map_err(|error| CinderStartError::Bootstrap(error.into()))?;
         txn.commit().map_err(CinderStartError::Commit)?;
-        // Now, because another run has other IDs after a commit that failed.
+        // After the commit, because a second call after a failed commit generates other IDs.
         for (backend, service) in backends.all().zip(services) {
             backend.registered(service);
         }
-        for task in given_up {
+        for task in exhausted {
             metrics.count_failed(task);
         }
         backends.drop_left_behind(&store.snapshot());
         if resumed > 0 {
-            tracing::info!(resumed, "what was under way with volumes is taken up again");
+            tracing::info!(resumed, "queued interrupted work again");
         }
         Ok(())
     }
 }
 
-/// Notes the services that there are: the back ends, and this server for the rest. The IDs of those of the back
-/// ends, in their order.
+/// Registers a volume service for each back end, and a scheduler and a backup service for this server. Returns the IDs of
+/// the volume services in the order of the back ends.
 fn register_services(txn: &mut WriteTxn<'_>, backends: &Backends) -> Result<Vec<Uuid>, Error> {
     let (machine, zone) = (backends.machine(), backends.default_zone());
     for binary in [Service::SCHEDULER, Service::BACKUP] {
@@ -166,7 +174,7 @@ fn register_services(txn: &mut WriteTxn<'_>, backends: &Backends) -> Result<Vec<
 }
 
 impl CinderState {
-    /// Creates the state of an API that is served at `address`.
+    /// Creates the state of an API that is served at `address`, and lets its gauges follow the store.
     pub fn new(
         app: ServerState,
         address: SocketAddr,
@@ -175,7 +183,7 @@ impl CinderState {
     ) -> Self {
         let queued = Notify::new();
         let cloud = Self(Arc::new(Shared { app, address, auth, policy, setup, metrics, queued }));
-        // Weak, because the state holds the metrics.
+        // Weak: the state holds the metrics, so a strong reference would keep both alive for ever.
         let shared = Arc::downgrade(&cloud.0);
         cloud.app().metrics().refresh_with(move || {
             if let Some(shared) = shared.upgrade() {
@@ -185,12 +193,12 @@ impl CinderState {
         cloud
     }
 
-    /// The metrics of Block Storage.
+    /// Returns the metrics of Block Storage.
     pub(crate) fn metrics(&self) -> &CinderMetrics {
         &self.0.metrics
     }
 
-    /// The policy in force, for a request that begins.
+    /// Returns the policy in force. A request MUST call it once, so that a reload does not change its policy midway.
     pub(crate) fn policy(&self) -> Arc<Policy> {
         self.0.policy.get()
     }
@@ -199,12 +207,12 @@ impl CinderState {
         &self.0.app
     }
 
-    /// How callers are known.
+    /// Returns how callers are authenticated.
     pub(crate) fn auth(&self) -> &Auth {
         &self.0.auth
     }
 
-    /// The address that it is served at.
+    /// Returns the address at which the server listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.0.address
     }
@@ -217,12 +225,12 @@ impl CinderState {
         &self.0.setup.backends
     }
 
-    /// Where backups are.
+    /// Returns the backup repository.
     pub(crate) fn vault(&self) -> &BackupRepository {
         &self.0.setup.vault
     }
 
-    /// Told whenever there may be work.
+    /// Returns the signal that wakes the workers.
     pub(crate) fn queued(&self) -> &Notify {
         &self.0.queued
     }

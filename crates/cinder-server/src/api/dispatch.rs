@@ -1,4 +1,8 @@
-//! From a request to its handler, by the table of routes.
+//! Passes each request to the handler of its route.
+//!
+//! In order: authentication, the route, the microversion, the body, the project of the path, the handler. The order
+//! decides which error a request with several faults gets.
+// Cinder: cinder/api/openstack/wsgi.py, Resource._process_stack.
 
 use axum::Router;
 use axum::body::Body;
@@ -31,20 +35,24 @@ use statehold_server_core::state::{Requester, ServerState};
 use statehold_server_core::turns::Urgency;
 use statehold_server_core::unsent::charge_until_sent;
 
+/// The header that negotiates the microversion.
 const API_VERSION: HeaderName = HeaderName::from_static("openstack-api-version");
+/// The header with the ID of a request, which its log lines and messages have too.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
 
-/// The largest body of a request.
+/// Maximum size of the body of a request, in bytes.
+// oslo.middleware: oslo_middleware/sizelimit.py, max_request_body_size.
 const BODY_MAX: usize = 114_688;
 
-/// The most rows of a page that is read without waiting for a turn: handing the thread's other tasks
-/// on would cost more.
+/// Maximum number of rows of a page that is read without a turn: for so few, moving the other tasks of the thread costs
+/// more than the page.
 const SHORT_PAGE_ROWS: usize = 100;
 
-/// What is answered where nothing is.
+/// The body of 404 for a path without a route.
+// WebOb: webob/exc.py, HTTPNotFound, rendered as JSON; the blanks and line feeds are part of it.
 const NOT_FOUND_BODY: &str = r#"{"message":"The resource could not be found.<br /><br />\n\n\n","code":"404 Not RouteMatch","title":"Not RouteMatch"}"#;
 
-/// The service that answers requests.
+/// Returns the service of the Block Storage API.
 pub fn router(state: CinderState) -> Router {
     Router::new()
         .fallback(handle)
@@ -53,8 +61,10 @@ pub fn router(state: CinderState) -> Router {
         .with_state(state)
 }
 
+/// Returns the reply to a request.
 async fn handle(State(state): State<CinderState>, request: Request) -> Response<Body> {
     let id = HeaderValue::try_from(format!("req-{}", Uuid::new_v4()));
+    // A UUID is always a valid header value; the fallback spares a panic.
     let id = id.unwrap_or_else(|_| HeaderValue::from_static("req-0"));
     let (head, body) = request.into_parts();
     let base = state.app().site().base(&head.headers, state.address());
@@ -76,6 +86,7 @@ async fn handle(State(state): State<CinderState>, request: Request) -> Response<
     reply
 }
 
+/// Returns the redirect to the version document, which is at `/v3/` alone.
 fn redirect_to_v3(base: &str) -> Response<Body> {
     let mut reply = StatusCode::FOUND.into_response();
     let text = HeaderValue::from_static("text/plain; charset=utf8");
@@ -86,7 +97,7 @@ fn redirect_to_v3(base: &str) -> Response<Body> {
     reply
 }
 
-/// Gives a reply the headers that all have that come from a route.
+/// Adds the headers that the replies of routes have.
 fn with_api_headers(
     mut reply: Response<Body>,
     version: Microversion,
@@ -101,9 +112,11 @@ fn set_version_header(reply: &mut Response<Body>, version: &str) {
     if let Ok(version) = HeaderValue::try_from(format!("volume {version}")) {
         reply.headers_mut().insert(API_VERSION, version);
     }
+    // Caches must not reply with the body of another version.
     reply.headers_mut().insert(header::VARY, HeaderValue::from_static("OpenStack-API-Version"));
 }
 
+/// Authenticates the caller, finds the route, and negotiates the version.
 async fn handle_route(
     state: &CinderState,
     mut head: Parts,
@@ -119,26 +132,27 @@ async fn handle_route(
         Ok(caller) => caller,
         Err(reply) => return reply,
     };
-    // A name that no service checked is the client's choice, and must not give it another share.
+    // Without an identity service the client chooses its user name, which MUST NOT grant it another share of the limits.
     let key = match state.auth() {
         Auth::Open => address,
         Auth::Keystone(_) => CallerKey::token(&caller.user),
     };
     state.app().note_present(key);
     let app = state.app().for_request(Requester::new(key, head.extensions.remove::<Peer>()));
+    // After authentication, so that a client without a token learns nothing about paths.
     let found = RouteMatch::find(head.method.as_str(), head.uri.path(), &caller.project);
     let Some(found) = found else {
         return not_found();
     };
-    let asked = head.headers.get(API_VERSION);
-    // What isn't text asks for no version that there is.
-    let asked = asked.map(|value| value.to_str().unwrap_or_default());
-    let mut reply = match Microversion::negotiate(asked) {
+    let requested = head.headers.get(API_VERSION);
+    // A header that is not UTF-8 requests no version, which negotiation rejects.
+    let requested = requested.map(|value| value.to_str().unwrap_or_default());
+    let mut reply = match Microversion::negotiate(requested) {
         Ok(version) => {
-            let answered =
+            let result =
                 run_handler(state, &app, &head, body, base, id, (&caller, version, &found)).await;
             let reads = !matches!(found.route.run, Handler::Write(_));
-            let mut reply = charge_until_sent(&app, answered.into_response(), reads);
+            let mut reply = charge_until_sent(&app, result.into_response(), reads);
             reply.extensions_mut().insert(app.requester().clone());
             with_api_headers(reply, version, id)
         }
@@ -148,6 +162,7 @@ async fn handle_route(
                 _ => None,
             };
             let mut reply = ApiError::from(error).into_response();
+            // Only a version outside of the range is repeated: others could hold anything.
             if let Some(version) = refused {
                 set_version_header(&mut reply, &version);
             }
@@ -159,6 +174,7 @@ async fn handle_route(
     reply
 }
 
+/// Returns the reply for a path without a route.
 fn not_found() -> Response<Body> {
     let mut reply = Response::new(Body::from(NOT_FOUND_BODY));
     *reply.status_mut() = StatusCode::NOT_FOUND;
@@ -167,7 +183,7 @@ fn not_found() -> Response<Body> {
     reply
 }
 
-/// Runs what the table has: the version first, then the body, then the project, then the rest.
+/// Checks the version, the body and the project of the path in this order, and runs the handler of the route.
 async fn run_handler(
     state: &CinderState,
     app: &ServerState,
@@ -187,6 +203,7 @@ async fn run_handler(
     if found.project.is_some_and(|project| *project != *caller.project) {
         return Err(ApiError::bad_request("Malformed request url"));
     }
+    // After the split into segments, so that an encoded slash stays part of its segment.
     let decode = |(name, text): &(&'static str, &str)| {
         let decoded = percent_decode_str(text).decode_utf8();
         decoded.map(|text| (*name, text.into_owned()))
@@ -211,22 +228,23 @@ async fn run_handler(
     };
     match found.route.run {
         Handler::Read(read) => {
-            let answer = read(&state.app().store().snapshot(), &call(now()));
-            require_policy_check(found.route, caller, answer)
+            let reply = read(&state.app().store().snapshot(), &call(now()));
+            require_policy_check(found.route, caller, reply)
         }
         Handler::List(read) => {
             let list = || {
-                let answer = read(&app.store().snapshot(), &call(now()));
-                let answer = require_policy_check(found.route, caller, answer);
+                let reply = read(&app.store().snapshot(), &call(now()));
+                let reply = require_policy_check(found.route, caller, reply);
                 let mut meter = meter.lock();
                 meter.end();
                 app.requester().note_waited(&meter);
-                // A list that was cut off looks complete.
+                // A truncated list would look complete.
                 match meter.take_refusal() {
                     Some(refusal) => Err(refusal.into()),
-                    None => answer,
+                    None => reply,
                 }
             };
+            // Rows that a filter or an order reads and leaves out are not bounded by the limit.
             if is_short(&query) {
                 return list();
             }
@@ -238,36 +256,40 @@ async fn run_handler(
             let written = app
                 .write(
                     |txn: &mut WriteTxn<'_>, now| {
-                        let answer = write(txn, &call(now));
-                        require_policy_check(found.route, caller, answer)
+                        let reply = write(txn, &call(now));
+                        require_policy_check(found.route, caller, reply)
                     },
-                    |_, answer| Ok(answer),
+                    |_, reply| Ok(reply),
                 )
                 .await;
+            // After failures too: a lost wake-up would delay work, a spurious one costs a look at the queue.
             state.queued().notify_one();
             Ok(written?.0)
         }
     }
 }
 
-/// Refuses the answer of a handler that did not ask the policy, on a route that is not open. Nothing of it is
-/// written: a handler that forgets grants nothing.
+/// Rejects the reply of a handler that did not check the policy, unless the route is open. The transaction is dropped, so
+/// that a handler without a check grants nothing.
 fn require_policy_check(
     route: &Route,
     caller: &Caller,
-    answer: Result<CinderReply, ApiError>,
+    reply: Result<CinderReply, ApiError>,
 ) -> Result<CinderReply, ApiError> {
-    if answer.is_ok() && !route.open && !caller.has_checked_policy() {
+    if reply.is_ok() && !route.open && !caller.has_checked_policy() {
         tracing::error!(
             path = route.path,
-            "an endpoint did not ask the policy: its answer is withheld"
+            "discarding the reply of a handler that did not check the policy"
         );
-        return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "The policy was not asked."));
+        return Err(ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The policy was not checked.",
+        ));
     }
-    answer
+    reply
 }
 
-/// Whether a list is a short page in the order in which rows were made, of which none is left out.
+/// Returns whether a list is a short page in the order of creation without a filter.
 fn is_short(query: &[(String, String)]) -> bool {
     let limit = query.iter().rev().find(|(key, _)| key == "limit");
     let limit = limit.and_then(|(_, limit)| limit.parse().ok());
@@ -275,7 +297,10 @@ fn is_short(query: &[(String, String)]) -> bool {
         && query.iter().all(|(key, _)| key == "limit" || key == "marker")
 }
 
-/// The body of a request, which has to be JSON and to say so.
+/// Returns the body of a request. Its content type MUST be JSON, unless it is empty.
+///
+/// # Errors
+/// 413 above [`BODY_MAX`], 415 for another content type.
 async fn read_json_body(
     app: &ServerState,
     headers: &HeaderMap,
@@ -289,6 +314,7 @@ async fn read_json_body(
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or_default();
+    // Parameters such as `charset` are ignored.
     let kind = kind.split_once(';').map_or(kind, |(kind, _)| kind).trim();
     if KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
         Ok(body)

@@ -1,4 +1,4 @@
-//! What all lists have in common.
+//! Pages and filters of lists.
 
 use std::cell::Cell;
 
@@ -14,20 +14,21 @@ use statehold_server_core::edge_metrics::RefusalReason;
 use statehold_server_core::meter::FILTER_HELP;
 use statehold_server_core::rejection::Rejection;
 
-/// Rows that the meter counts at once.
+/// Number of rows without a filter that the meter counts at once.
 const ROWS_PER_COUNT: u64 = 16;
 
-/// Where a list is found, and what its members are called.
+/// The names of a list in its URL and its body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Collection {
     /// The path after the project.
     pub(crate) path: &'static str,
+    /// The member of the body with the rows.
     pub(crate) rows: &'static str,
-    /// What the link to the next page is called, if there is one.
+    /// The member with the link to the next page; `None` for lists without links.
     pub(crate) links: Option<&'static str>,
 }
 
-/// Answers a list: the page that the request asks for, its rows as `show` shows them.
+/// Returns the requested page of the rows that `visible` accepts, rendered by `show`.
 pub(crate) fn list_visible<'v, T: ListResource, S: Serialize>(
     view: &'v Snapshot,
     call: &CinderRequest<'_>,
@@ -38,7 +39,7 @@ pub(crate) fn list_visible<'v, T: ListResource, S: Serialize>(
     list_visible_by(view, call, call.query, collection, visible, show)
 }
 
-/// Answers a list by parameters, of rows that the caller sees all of.
+/// Like [`list_visible_by`], for a list whose rows are all visible to the caller.
 pub(crate) fn list_all_by<'v, T: ListResource, S: Serialize>(
     view: &'v Snapshot,
     call: &CinderRequest<'_>,
@@ -49,7 +50,7 @@ pub(crate) fn list_all_by<'v, T: ListResource, S: Serialize>(
     list_rows(view, call, (parameters, true), collection, |_| true, show)
 }
 
-/// The same with other parameters than the request's.
+/// Like [`list_visible`], with other parameters than those of the request.
 pub(crate) fn list_visible_by<'v, T: ListResource, S: Serialize>(
     view: &'v Snapshot,
     call: &CinderRequest<'_>,
@@ -61,7 +62,7 @@ pub(crate) fn list_visible_by<'v, T: ListResource, S: Serialize>(
     list_rows(view, call, (parameters, false), collection, visible, show)
 }
 
-/// Answers a list by parameters; `sees_all` states that `visible` holds for each row.
+/// Returns a page. `sees_all` states that `visible` accepts each row, so that the total can be read from an index.
 fn list_rows<'v, T: ListResource, S: Serialize>(
     view: &'v Snapshot,
     call: &CinderRequest<'_>,
@@ -79,21 +80,23 @@ fn list_rows<'v, T: ListResource, S: Serialize>(
         if filtered {
             return call.count_row(true);
         }
-        // The meter's lock costs as much as a plain condition, so that several rows share it.
+        // Locking the meter costs as much as evaluating a row, so that several rows share one count.
         uncounted.set(uncounted.get() + 1);
         uncounted.get() < ROWS_PER_COUNT || call.count_rows(uncounted.take())
     };
     let listing = list::<T>(view, &request, filter.as_ref(), |row| goes_on() && visible(row));
+    // The remainder of the last group.
     call.count_rows(uncounted.take());
     let listing = listing.map_err(|error| match &error {
-        // The one fault of a request that a list itself finds.
+        // The only request error that reading rows can find: the filter needs too many steps.
         Error::Request(text) => too_costly(call, text),
         _ => error.into(),
     })?;
     page_reply(call, collection, &listing, show)
 }
 
-/// Of rows that are in no table, or few, those that pass the request's `filter`, as JSON.
+/// Returns the rows that the parameter `filter` accepts, as JSON. For rows that are few or in no table: each is rendered
+/// before the filter reads it.
 pub(crate) fn filter_rows<S: Serialize>(
     call: &CinderRequest<'_>,
     rows: impl IntoIterator<Item = S>,
@@ -114,48 +117,52 @@ pub(crate) fn filter_rows<S: Serialize>(
     too_costly.map_or(Ok(rows), Err)
 }
 
-/// Whether a row passes `filter`; the rows share one budget of evaluation.
+/// Returns a function that evaluates `filter` on a row. All rows share one budget of evaluation.
 ///
 /// # Errors
-/// The evaluation is too costly: the request must be refused, because a list that lacks rows looks complete.
+/// The function fails if the evaluation exceeds the budget: the request MUST fail, because a truncated list would look
+/// complete.
 pub(crate) fn row_filter<T: Filterable>(
     call: &CinderRequest<'_>,
     filter: Option<&Filter<T>>,
 ) -> impl FnMut(&T) -> Result<bool, ApiError> {
     let mut budget = filter.map(Filter::budget).unwrap_or_default();
     move |row| {
-        // The dispatcher refuses a list that is cut off here.
+        // `run_handler` fails the request then, so that the truncated list is never sent.
         if !call.count_row(filter.is_some()) {
             return Ok(false);
         }
         match filter.map_or(Ok(true), |filter| filter.matches_within(row, &mut budget)) {
             Ok(passes) => Ok(passes),
             Err(error) if error.is_too_costly() => Err(too_costly(call, &error)),
-            // A row without an answer does not match.
+            // A row on which the filter has no value does not match.
             Err(_) => Ok(false),
         }
     }
 }
 
-/// Counts a filter that is too costly, and returns its refusal.
+/// Counts a filter that needs too many steps, and returns its error.
 fn too_costly(call: &CinderRequest<'_>, error: &dyn std::fmt::Display) -> ApiError {
     call.state.app().edge().refused(RefusalReason::FilterSteps);
     ApiError::bad_request(&format!("{error}\n{FILTER_HELP}"))
 }
 
-/// The expression that rows have to pass, if there is one. No older client has expressions here, so
-/// they may have all that the language has.
+/// Compiles the filter of a request, if it has one.
+///
+/// # Errors
+/// 400 for a filter that does not compile.
 pub(crate) fn compile_filter<T: Filterable>(
     call: &CinderRequest<'_>,
     filter: Option<&str>,
 ) -> Result<Option<Filter<T>>, ApiError> {
+    // The extended dialect: Cinder has no expressions, so that no existing client depends on the smaller one.
     let limits = call.state.app().limits().for_filters();
     let options = Options::new().dialect(Dialect::Extended).limits(limits);
     let filter = filter.map(|text| Filter::<T>::compile_with(text, &options)).transpose();
     filter.map_err(|error| ApiError::bad_request(&error.to_string()))
 }
 
-/// Answers a page that was read.
+/// Returns the reply with a page that was read.
 pub(crate) fn page_reply<'v, T: ListResource, S: Serialize>(
     call: &CinderRequest<'_>,
     collection: Collection,
@@ -166,13 +173,14 @@ pub(crate) fn page_reply<'v, T: ListResource, S: Serialize>(
     let next =
         last.map(|last| call.viewer.next_page(collection.path, &next_query(call.query, last.id())));
     let show = |row| {
-        // A page shows up to a thousand rows and what belongs to each. Its refusal is the dispatcher's.
+        // Rendering counts too: a page has up to 1,000 rows with their dependents. `run_handler` checks the meter.
         call.count_row(false);
         show(row)
     };
     CinderReply::json(StatusCode::OK, &PageBody { collection, listing, next, show })
 }
 
+/// The body of a page, which renders its rows while it is serialized.
 struct PageBody<'p, 'v, T, F> {
     collection: Collection,
     listing: &'p ListPage<'v, T>,
@@ -194,6 +202,7 @@ impl<'v, T, S: Serialize, F: Fn(&'v T) -> S> Serialize for PageBody<'_, 'v, T, F
     }
 }
 
+/// The rows of a page.
 struct PageRows<'r, 'p, 'v, T, F>(&'r PageBody<'p, 'v, T, F>);
 
 impl<'v, T, S: Serialize, F: Fn(&'v T) -> S> Serialize for PageRows<'_, '_, 'v, T, F> {

@@ -1,4 +1,4 @@
-//! The endpoints.
+//! The endpoints: one file for each resource, which lists its routes beside their handlers.
 
 mod attachments;
 mod backups;

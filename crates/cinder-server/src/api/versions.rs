@@ -1,4 +1,4 @@
-//! Which versions there are: `GET /` and `GET /v3/`.
+//! The version document: `GET /` and `GET /v3/`.
 
 use axum::http::StatusCode;
 use serde_json::json;
@@ -6,11 +6,12 @@ use statehold_cinder::Microversion;
 
 use crate::request::{ApiError, CinderReply};
 
-/// When the last version came.
+/// The time of the last version.
 // Cinder: cinder/api/openstack/api_version_request.py, UPDATED.
 const UPDATED: &str = "2023-08-31T00:00:00Z";
 
-/// The document, at the address that the client reached the server by.
+/// Returns the version document, with links to `base`, the address that the client used.
+// Cinder: cinder/api/versions.py, VersionsController.
 pub(crate) fn document(status: StatusCode, base: &str) -> Result<CinderReply, ApiError> {
     let version = json!({
         "id": "v3.0",
