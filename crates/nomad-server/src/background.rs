@@ -1,13 +1,13 @@
-//! Steps that run again and again beside requests, each on a thread that may wait.
+//! Periodic background tasks, each step on a thread that may block.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-/// Runs `step` with `state` every `interval` until the server stops.
+/// Runs `step` with `state` every `interval` until the server shuts down. `name` is the task's name in the log.
 ///
-/// A step that panicked ends its loop, because its state may be half changed; `name` says in the log which one.
+/// A panic ends the task, because the step may have left its state half changed.
 pub(crate) async fn run_every<S: Send + 'static>(
     interval: Duration,
     name: &'static str,
@@ -16,7 +16,7 @@ pub(crate) async fn run_every<S: Send + 'static>(
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut ticks = tokio::time::interval(interval);
-    // A step that took longer than the interval is followed by a pause, not by a burst.
+    // After a step that took longer than the interval, the next one waits instead of running in a burst.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {

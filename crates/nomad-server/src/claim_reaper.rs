@@ -1,6 +1,8 @@
 //! Releases the claims of allocations that ended.
 //!
-//! The rules are the domain's; this module decides when they are applied, and asks providers in between.
+//! The domain has the rules; this module decides when to apply them, and calls the providers in between.
+// Nomad: nomad/volumewatcher and nomad/core_sched.go, csiVolumeClaimGC. Nomad reaps when an allocation or a volume
+// changes; this server polls the indexes of their tables.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +27,7 @@ use crate::node::turns::Subject;
 /// The time between two searches for overdue claims.
 const REAP_EVERY: Duration = Duration::from_millis(500);
 
-/// The time before a provider that failed to detach a volume is asked again.
+/// The pause after a provider failed to detach a volume.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Starts a reaper for the volumes of each provider of the node, and one for all other volumes, until the server
@@ -65,7 +67,7 @@ struct Reaper {
     plugin: Option<Box<str>>,
     /// The index of the last change that the search for overdue claims has seen.
     seen: u64,
-    /// The time of the next search although nothing changed.
+    /// The time of the next search if no table changes before.
     retry: Option<Instant>,
     /// Claims that the provider failed to detach, with the time of the next attempt.
     failed: BTreeMap<ClaimKey, Instant>,
@@ -89,11 +91,11 @@ fn key_of(release: &PendingRelease) -> ClaimKey {
 impl Reaper {
     /// Releases the claims that became overdue since the last run.
     fn reap(&mut self) {
-        // First, so that their claims are found to be overdue in the same run.
+        // First, so that the same run finds their claims overdue. By one reaper only: all would write the same.
         if self.plugin.is_none() {
             self.mark_lost_allocations();
         }
-        // In this order: a change in between leads to another search.
+        // In this order: a change between the two reads causes another search.
         let changed = last_change(&self.store.tracked());
         let view = self.store.snapshot();
         if self.seen != changed || self.retry.is_some_and(|at| at <= Instant::now()) {
@@ -105,6 +107,7 @@ impl Reaper {
     /// Marks the allocations of nodes that have been lost for longer than `lost_after`.
     fn mark_lost_allocations(&self) {
         let after = self.lost_after;
+        // Read first, because a write transaction for each run would delay other writers.
         if overdue_allocations(&self.store.snapshot(), now(), after).is_empty() {
             return;
         }
@@ -115,7 +118,7 @@ impl Reaper {
         }
     }
 
-    /// Returns the overdue releases of this reaper's volumes, without those that wait for a retry.
+    /// Returns the overdue releases of this reaper's volumes, except those that wait for a retry.
     fn overdue(&self, view: &Snapshot) -> Vec<PendingRelease> {
         let mut overdue = overdue_releases(view);
         overdue.retain(|release| {
@@ -145,7 +148,7 @@ impl Reaper {
         }
     }
 
-    /// Releases a claim of a provider of this node, once no request works with its volume.
+    /// Releases a claim with a provider of this node, once no request holds its volume.
     fn release_in_turn(&mut self, release: &PendingRelease) {
         let row = Subject::Row(release.volume().clone());
         let turn = self.node.turns().take([row], self.plugin.as_deref());
@@ -153,7 +156,7 @@ impl Reaper {
             self.retry_at(Instant::now() + RETRY_AFTER);
             return;
         };
-        // Once more: another client may have claimed the volume before the turn came.
+        // Once more: another client may have claimed the volume while the reaper waited.
         let view = self.store.snapshot();
         let overdue = overdue_releases_of(&view, release.volume());
         if let Some(still) = overdue.iter().find(|still| key_of(still) == key_of(release)) {
@@ -172,10 +175,11 @@ impl Reaper {
         if let Err(holdup) = &answer {
             let again = Instant::now() + RETRY_AFTER;
             self.retry_at(again);
+            // A provider that failed is not called again by each run; other blockers are cheap to check.
             if matches!(holdup, ReleaseBlocker::Failed { .. }) {
                 self.failed.insert(key_of(release), again);
             }
-            // Without a write for each run: many claims may be blocked for long.
+            // No write if the row already has this result: many claims may stay blocked for long.
             if is_recorded(view, release, &answer) {
                 return;
             }
@@ -188,7 +192,7 @@ impl Reaper {
         }
     }
 
-    /// Runs a write and returns its result; a failed one is logged and tried again by a later run.
+    /// Runs a write and returns its result. Logs a failure; a later run tries again.
     fn write<R, E: std::fmt::Display>(
         &self,
         doing: &str,

@@ -1,8 +1,7 @@
-//! Errors of the domain as replies: the one place where a status is chosen.
+//! Maps errors of the domain to replies: the only place that chooses a status.
 //!
-//! The messages are the domain's, which are Nomad's, so that its clients print the same as against Nomad. 404 is for an
-//! object that the path names, 400 for a request that can't be right as it was sent, 409 for one that another state
-//! would allow.
+//! The messages are the domain's, which copies Nomad's, so that clients print the same as with Nomad. 404 is for an
+//! object that the path names, 400 for a request that no state allows, 409 for one that another state would allow.
 
 use std::fmt;
 use std::ops::Deref;
@@ -25,12 +24,12 @@ use statehold_store::WriteError;
 use crate::api::reply::Meta;
 use crate::node::KeepError;
 
-/// A request that is refused, or failed.
+/// The reply of a request that was rejected or failed.
 #[derive(Debug)]
 pub(crate) struct ApiError(Rejection);
 
 impl ApiError {
-    /// Creates a refusal with a status and the message of its body.
+    /// Creates a rejection with a status and the message of its body.
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self(Rejection::new(status, message))
     }
@@ -45,12 +44,12 @@ impl ApiError {
         Self(Rejection::not_found(message))
     }
 
-    /// Creates a 429: a limit is reached, and later it may not be.
+    /// Creates a 429: a limit is reached, and a retry may succeed.
     pub(crate) fn too_many(message: impl Into<String>) -> Self {
         Self(Rejection::too_many(message))
     }
 
-    /// Creates a 500 that no request should be able to cause; see [`Rejection::internal`].
+    /// Creates a 500, which no request should be able to cause; see [`Rejection::internal`].
     pub(crate) fn internal(error: &dyn fmt::Display) -> Self {
         Self(Rejection::internal(error))
     }
@@ -60,18 +59,19 @@ impl ApiError {
         Self(Rejection::not_begun(error))
     }
 
-    /// Creates a refusal with a status of the 500s that the request caused; see [`Rejection::by_caller`].
+    /// Creates a rejection with a 5xx status that the request caused; see [`Rejection::by_caller`].
     pub(crate) fn by_caller(status: StatusCode, message: impl Into<String>) -> Self {
         Self(Rejection::by_caller(status, message))
     }
 
-    /// Creates the 403 of a caller whose token does not allow the request.
+    /// Creates the 403 of a caller without the permission of the operation.
     // Nomad: nomad/structs/errors.go, ErrPermissionDenied.
     pub(crate) fn denied() -> Self {
         Self(Rejection::denied())
     }
 
     /// Creates the 404 of a path or type that does not exist.
+    // Nomad: command/agent/http.go, resourceNotFoundErr.
     pub(crate) fn resource() -> Self {
         Self(Rejection::resource())
     }
@@ -82,12 +82,14 @@ impl ApiError {
         Self(Rejection::method())
     }
 
-    /// Notes the index of the state that refused the request, for the headers of the reply.
+    /// Sets the index of the state that the rejection is based on, for the headers of the reply.
     pub(crate) fn at(self, index: u64) -> Self {
         Self(self.0.at(index))
     }
 
-    /// Chooses the status of an error of the domain.
+    /// Creates the rejection for an error of the domain.
+    // Nomad replies 500 to nearly all of them, because its RPC layer loses the kind of an error
+    // (command/agent/http.go, wrap). Clients read the message only, so this server sends the precise status.
     pub(crate) fn of(error: &impl OperationError) -> Self {
         let status = match error.class() {
             ErrorClass::Request => StatusCode::BAD_REQUEST,
@@ -137,6 +139,7 @@ impl From<KeepError> for ApiError {
         match error {
             KeepError::Refused(error) => error.into(),
             KeepError::Node(error) => error.into(),
+            // The caller can retry once the other work with the volume has ended.
             KeepError::Busy | KeepError::Unsettled => {
                 Rejection::new(StatusCode::CONFLICT, error.to_string()).into()
             }
@@ -147,8 +150,8 @@ impl From<KeepError> for ApiError {
     }
 }
 
-/// Implements the conversion for each error of the domain: a blanket implementation for all [`OperationError`]s would
-/// overlap with the one for [`Rejection`], because both are of other crates.
+/// Implements the conversion for each error of the domain. A blanket implementation for [`OperationError`] would
+/// overlap with the one for [`Rejection`], because both types come from other crates.
 macro_rules! from_domain {
     ($($error:ty),* $(,)?) => {
         $(impl From<$error> for ApiError {

@@ -1,8 +1,8 @@
-//! Nomad's volumes API on [`statehold_nomad`], and the node that a machine is.
+//! Serves Nomad's volumes API on [`statehold_nomad`], and runs the storage plugins of the local node.
 //!
-//! `api` has the endpoints: its table of routes is the list of all of them, from which permissions, metrics and the
-//! OpenAPI document follow. `acl` decides what a token may do, `node` runs the storage plugins of this machine,
-//! `claim_reaper` releases the claims of allocations that ended, `plugin_prober` keeps the health of plugins current.
+//! `api` has the endpoints: permissions, metrics and the OpenAPI document follow from its table of routes. `acl`
+//! resolves tokens to grants, `node` runs the storage plugins of this machine, `claim_reaper` releases the claims of
+//! allocations that ended, `plugin_prober` keeps the health of plugins current.
 
 mod acl;
 mod api;

@@ -1,4 +1,4 @@
-//! Probes the storage providers of this machine, and forgets plugins that no node runs.
+//! Probes the storage providers of this machine, and deletes plugins that no node runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::node::local::LocalNode;
 /// The time between two probes of a storage provider.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
 
-/// The time between two searches for plugins that no node runs.
+/// The time between two garbage collections of plugins.
 // Nomad: nomad/config.go, DefaultConfig, CSIPluginGCInterval.
 const COLLECT_EVERY: Duration = Duration::from_secs(5 * 60);
 
-/// Starts a task for each provider of the node, and one that forgets unused plugins, until the server stops.
+/// Starts a task for each provider of the node, and one that deletes unused plugins, until the server stops.
 ///
 /// A provider has a task of its own because a slow one MUST NOT delay the probes of the others.
 pub fn start(writes: &WriteQueue, node: &LocalNode, stopped: &watch::Receiver<bool>) {
@@ -56,7 +56,7 @@ impl Prober {
             return;
         }
         let report = |txn: &mut WriteTxn<'_>, now| {
-            // Once more in the transaction: another report of the node may have come first.
+            // Once more in the transaction, because another report may have changed the node meanwhile.
             let changed = self.node.probe(txn, &self.plugin);
             changed
                 .map_or(Ok(()), |node| upsert_node(txn, now, node))
@@ -69,14 +69,15 @@ impl Prober {
     }
 }
 
-/// Forgets the plugins that no node runs and no volume uses.
+/// Deletes the plugins that no node runs and no volume uses.
+// Nomad: nomad/core_sched.go, csiPluginGC.
 fn collect(writer: &Writer) {
     let collect =
         |txn: &mut WriteTxn<'_>, now| collect_plugins(txn, now).map_err(|error| error.to_string());
     let collected: Result<_, String> = writer.write(collect);
     match collected {
         Ok((_, plugins)) if plugins.is_empty() => {}
-        Ok((_, plugins)) => tracing::info!(?plugins, "forgot plugins that no node runs"),
-        Err(error) => tracing::error!(%error, "can't forget plugins that no node runs"),
+        Ok((_, plugins)) => tracing::info!(?plugins, "deleted plugins that no node runs"),
+        Err(error) => tracing::error!(%error, "can't delete plugins that no node runs"),
     }
 }

@@ -12,7 +12,7 @@ use crate::api::route::{Operation, Segments};
 use crate::error::ApiError;
 use crate::state::NomadState;
 
-/// A request whose route is known and whose caller may do what it is for.
+/// An admitted request: its route is known and its caller has the permission of the operation.
 #[derive(Debug)]
 pub(crate) struct NomadRequest {
     pub(crate) app: NomadState,
@@ -24,24 +24,27 @@ pub(crate) struct NomadRequest {
     pub(crate) client: IpAddr,
     pub(crate) operation: &'static Operation,
     pub(crate) segments: Segments,
-    /// Behind a lock for nothing but sharing the rest between threads.
+    /// Behind a lock only because a body is not `Sync` and handlers share the rest between threads.
     pub(crate) body: Mutex<Body>,
 }
 
 impl NomadRequest {
-    /// The segment of the path that `{name}` stands for.
+    /// Returns the segment of the path that `{name}` stands for.
     pub(crate) fn segment(&self, name: &str) -> &str {
         self.segments.get(name)
     }
 
-    /// The whole body, if it is not larger than the limit and comes in time. It is read once.
+    /// Reads the complete body. A second call returns an empty one.
+    ///
+    /// # Errors
+    /// 413 if the body is larger than `--body-max`, 408 if it takes longer than `--body-wait-max`.
     pub(crate) async fn body(&mut self) -> Result<Vec<u8>, ApiError> {
         let body = std::mem::take(self.body.get_mut());
         let expects_continue = self.headers.contains_key(header::EXPECT);
         Ok(self.app.body(body, expects_continue).await?)
     }
 
-    /// What `parse` reads in the whole body.
+    /// Reads the complete body and returns the result of `parse`.
     pub(crate) async fn parse<T, E: Into<ApiError>>(
         &mut self,
         parse: impl FnOnce(&[u8]) -> Result<T, E>,
@@ -50,7 +53,7 @@ impl NomadRequest {
         self.app.process_body(|| parse(&body)).await.map_err(Into::into)
     }
 
-    /// Refuses a caller who may not do what the operation is for in a namespace that the body names.
+    /// Fails with 403 if the caller lacks the operation's permission in a namespace that the body names.
     pub(crate) fn allow_in(&self, namespace: &str) -> Result<(), ApiError> {
         if self.access.sees(&self.operation.rule, namespace) {
             Ok(())

@@ -1,6 +1,6 @@
-//! What Nomad's reads and writes share beyond [`ServerState`]: blocking, the node, who may do what.
+//! The state of Nomad's API beyond [`ServerState`]: blocking queries, the local node, the ACL.
 //!
-//! A read runs on a tracked snapshot, so that any of them can block.
+//! Every read runs on a tracked snapshot, so that any of them can block.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
@@ -32,16 +32,16 @@ use statehold_server_core::meter::Meter;
 use statehold_server_core::state::{Requester, ServerState};
 use statehold_server_core::turns::Urgency;
 
-/// Bytes that are charged for a request that waits, beside its parameters and its filter: its task, its
-/// headers, the ranges that it watches.
+/// Bytes charged for a waiting request beside its parameters and its filter: its task, its headers, the ranges
+/// that it watches.
 pub(crate) const PARKED_BYTES: usize = 4 << 10;
 
-/// The state that handlers share, for one caller.
+/// The state that handlers share, with the grants of one caller. Clones share all but the grants.
 #[derive(Clone, Debug)]
 pub struct NomadState {
     shared: Arc<Shared>,
     base: ServerState,
-    /// What the caller may do.
+    /// The grants of the caller.
     access: Access,
 }
 
@@ -49,12 +49,12 @@ pub struct NomadState {
 struct Shared {
     node: LocalNode,
     acl: CurrentAcl,
-    /// True when the server is to stop.
+    /// Becomes true when the server shuts down.
     stopped: watch::Receiver<bool>,
-    /// Requests of each client that wait in blocking queries.
+    /// The number of waiting blocking queries of each client.
     parked: PerClient,
     filters: Filters,
-    /// Where the API is served, once that is known.
+    /// The address of the API, set once its socket is bound.
     address: OnceLock<SocketAddr>,
 }
 
@@ -81,52 +81,59 @@ impl NomadState {
         Self { shared, base, access: Access::Open }
     }
 
-    /// The same for the request of `requester`, who may do what `access` allows.
+    /// Returns the state for a request of `requester` with the grants `access`.
     pub(crate) fn of(&self, requester: Requester, access: Access) -> Self {
         Self { shared: Arc::clone(&self.shared), base: self.base.for_request(requester), access }
     }
 
-    /// Sets the address that the API is served at; the first one stays.
+    /// Sets the address of the API. The first call counts; later ones have no effect.
     pub fn serve_at(&self, address: SocketAddr) {
         self.shared.address.get_or_init(|| address);
     }
 
-    /// The address that the API is served at; unspecified before it is.
+    /// Returns the address of the API, or the unspecified one before [`NomadState::serve_at`].
     pub(crate) fn address(&self) -> SocketAddr {
         let unspecified = || SocketAddr::from(([0, 0, 0, 0], 0));
         self.shared.address.get().copied().unwrap_or_else(unspecified)
     }
 
-    /// The compiled filters of lists.
+    /// Returns the cache of compiled list filters.
     pub(crate) fn filters(&self) -> &Filters {
         &self.shared.filters
     }
 
-    /// What it shares with the other API.
+    /// Returns the state that both APIs share.
     pub(crate) fn base(&self) -> ServerState {
         self.base.clone()
     }
 
-    /// What the caller may do who sends these headers, out of which the token is taken.
+    /// Resolves the token in `headers` to the caller's grants, and removes it from them.
+    ///
+    /// # Errors
+    /// 403 if the token is unknown or expired.
     pub(crate) fn access(&self, headers: &mut HeaderMap) -> Result<Access, ApiError> {
         self.shared.acl.get().access(headers, jiff::Timestamp::now())
     }
 
-    /// Refuses a caller whose token expired, was revoked or was changed since it was admitted.
+    /// Fails with 403 if the caller's token expired, was revoked or was changed since the request was admitted.
     pub(crate) fn still_admits(&self) -> Result<(), ApiError> {
         self.shared.acl.still_admits(&self.access, jiff::Timestamp::now())
     }
 
-    /// The node that this machine is.
+    /// Returns this machine's node.
     pub(crate) fn node(&self) -> &LocalNode {
         &self.shared.node
     }
 
-    /// Answers a read: at once, or when something that `query` reads has an index above the
-    /// client's, or when the client's wait is over. While it waits it holds `bytes`.
+    /// Runs a read that may scan any number of rows. Returns once an input of `query` has an index above the
+    /// client's, or the client's wait is over. Charges `bytes` to the caller while the read waits.
     ///
-    /// A client that shuts its sending side down while it waits gets the present state at once: it may
-    /// have closed its connection, which only an answer can show.
+    /// Returns the current state at once if the client shuts down its sending side while it waits: it may have
+    /// closed the connection, which only a reply can show.
+    ///
+    /// # Errors
+    /// The error of `query` with the index of the state that it read, 429 at a limit, and 403 once the caller's token
+    /// is no longer valid.
     pub(crate) async fn read<R>(
         &self,
         read: &Read,
@@ -137,7 +144,7 @@ impl NomadState {
         self.read_that(Takes::Long, read, client, bytes, query).await
     }
 
-    /// Like [`NomadState::read`], for a query that looks at few rows.
+    /// Like [`NomadState::read`], for a query that reads few rows and so needs no turn.
     pub(crate) async fn read_few<R>(
         &self,
         read: &Read,
@@ -162,7 +169,7 @@ impl NomadState {
         let (mut counted, mut woken) = (None, false);
         let mut meter = self.meter();
         let answer = loop {
-            // A refusal of this kind answers: waiting would run the query into it again and again.
+            // An ending rejection is the reply: each further run would end in it, too.
             let mut ending = None;
             let mut run = |meter: &mut Meter| {
                 self.store().try_blocking(min_index, |view| {
@@ -178,6 +185,7 @@ impl NomadState {
             let attempt = match takes {
                 Takes::Short => run(&mut meter),
                 Takes::Long => {
+                    // A commit wakes many readers at once, and new requests MUST NOT queue behind them.
                     let urgency = if woken { Urgency::Later } else { Urgency::Now };
                     let turn = self.turn(urgency).await?;
                     let ran;
@@ -193,18 +201,20 @@ impl NomadState {
                 self.edge().refused(RefusalReason::Parked);
                 ApiError::too_many(error.to_string())
             })?;
+            // A useless rerun means that the commit changed a tracked range, but not the result's index.
             if woken {
                 self.metrics().ran_again(matches!(attempt, Attempt::Ready(_)));
             }
             match attempt {
                 Attempt::Ready(answer) => break answer,
                 Attempt::Parked(changed) => {
+                    // Counted once for all reruns: the request waits from its first park to its reply.
                     if counted.is_none() {
                         counted = Some((self.count_parked(client)?, self.charge_parked(bytes)?));
                     }
                     woken = tokio::select! {
                         biased;
-                        // Before news, which the caller may not see any more.
+                        // Before a change of the rows, which the caller may no longer see.
                         reject = &mut refused => return Err(reject),
                         () = changed => true,
                         () = &mut timeout => false,
@@ -213,7 +223,7 @@ impl NomadState {
                             false
                         }
                     };
-                    // One more run, which answers with whatever there is.
+                    // One more run, which returns the current state: 0 never waits.
                     if !woken || meter.is_spent() {
                         min_index = 0;
                     }
@@ -230,14 +240,14 @@ impl NomadState {
         self.shared.parked.enter(client).ok_or_else(|| {
             self.edge().refused(RefusalReason::Parked);
             ApiError::too_many(format!(
-                "{} requests of your address wait for a change already, the limit set by \
+                "{} requests of your address already wait for a change, the limit set by \
                  --parked-per-client-max; try again later",
                 self.limits().parked_per_client_max
             ))
         })
     }
 
-    /// Answers a read of one object, which `query` renders.
+    /// Replies to a read of one object, which `query` renders.
     pub(crate) async fn object(
         &self,
         call: &NomadRequest,
@@ -247,8 +257,8 @@ impl NomadState {
         self.object_that(Takes::Short, call, read, |view, render, _| query(view, render)).await
     }
 
-    /// The same, of an object for which any number of rows may have to be read. `query` asks
-    /// [`Meter::goes_on`] for each of them, and ends early when that is `false`.
+    /// Like [`NomadState::object`], for an object that depends on any number of rows. `query` MUST call
+    /// [`Meter::goes_on`] for each of them and stop once that returns `false`.
     pub(crate) async fn large_object(
         &self,
         call: &NomadRequest,
@@ -268,7 +278,7 @@ impl NomadState {
         let render = Render { pretty: call.query.pretty() };
         let query = |view: &Tracked, meter: &mut Meter| {
             let answer = query(view, render, meter);
-            // An answer that was cut off looks complete.
+            // A result that was cut off looks complete: the client gets the rejection instead.
             meter.take_refusal().map_or(answer, |refusal| Err(refusal.into()))
         };
         let bytes = PARKED_BYTES + call.query.bytes();
@@ -276,8 +286,9 @@ impl NomadState {
         Ok(reply::json_body(answer.value, &Meta::at(answer.index)))
     }
 
-    /// Ends when a blocking query has waited long enough, or the server is to stop. Up to a
-    /// sixteenth is added, so that clients that came together don't come back together.
+    /// Waits for `wait` plus a random share of up to a sixteenth of it, or until the server shuts down. The share
+    /// spreads clients that came at the same time.
+    // Nomad: nomad/rpc.go, blockingRPC and structs.JitterFraction.
     async fn timeout(&self, wait: Duration) {
         let wait = statehold_store::jittered(wait, fastrand::u32(..));
         let mut stopped = self.shared.stopped.clone();
@@ -287,8 +298,11 @@ impl NomadState {
         }
     }
 
-    /// Runs `ask` on a thread that may wait for the providers of `plugins`, when no other request
-    /// works with any of `subjects`. It runs to its end even if its client goes away.
+    /// Runs `ask` on a thread that may block on the providers of `plugins`, once no other request holds any of
+    /// `subjects`. `ask` runs to its end even if the client disconnects.
+    ///
+    /// # Errors
+    /// Those of `ask`; 429 if the providers stay busy; 403 if the token became invalid while the request waited.
     pub(crate) async fn ask<'p, R: Send + 'static>(
         &self,
         subjects: impl IntoIterator<Item = Subject> + Send,
@@ -298,7 +312,7 @@ impl NomadState {
         let Some(turns) = self.node().turns().take(subjects, plugins).await else {
             return Err(ApiError::too_many("the storage provider is busy; try again later"));
         };
-        // The turns may have taken as long as another request waited for its provider.
+        // The wait may have been as long as another request's call of its provider.
         self.still_admits()?;
         let app = self.clone();
         let job = move || {
@@ -309,7 +323,7 @@ impl NomadState {
         tokio::task::spawn_blocking(job).await.map_err(|error| ApiError::internal(&error))?
     }
 
-    /// Runs a write whose reply has no body.
+    /// Runs a write and replies without a body.
     pub(crate) async fn write_silently(
         &self,
         write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<(), ApiError> + Send + 'static,
@@ -318,7 +332,7 @@ impl NomadState {
         Ok(reply::empty(&Meta::at(index)))
     }
 
-    /// Runs a write whose reply is its index.
+    /// Runs a write and replies with its commit index.
     pub(crate) async fn write_for_index(
         &self,
         query: &Query,
@@ -329,28 +343,29 @@ impl NomadState {
     }
 }
 
-/// How long a query takes.
+/// The cost of a query, which decides whether it waits for a turn at computing.
 #[derive(Clone, Copy, Debug)]
 enum Takes {
-    /// As long as a row and what belongs to it take.
+    /// Reads a few rows by key.
     Short,
-    /// As long as all rows together may take.
+    /// May read every row of a table.
     Long,
 }
 
-/// How a client wants its JSON.
+/// The JSON style that the client asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Render {
     pretty: bool,
 }
 
 impl Render {
+    /// Renders a value as JSON.
     pub(crate) fn json(self, value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
         reply::render(value, self.pretty)
     }
 }
 
-/// The reply of a write that is its index.
+/// Returns the reply of a write whose body is its commit index.
 pub(crate) fn written(index: u64, query: &Query) -> Result<Response<Body>, ApiError> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]

@@ -1,4 +1,4 @@
-//! What a caller is allowed: rules of operations against the grants of a token.
+//! Permissions: the rules of operations, and the grants of a token that satisfy them.
 
 use std::sync::Arc;
 
@@ -7,54 +7,56 @@ use serde::Deserialize;
 use crate::error::ApiError;
 use statehold_server_core::caller::CallerKey;
 
-/// What an operation asks of its caller.
+/// The permission that an operation requires.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rule {
-    /// A token, whatever it allows.
+    /// Any valid token.
     Token,
-    /// One of these in the namespace that the path or the query names. With `*` one of them in some
-    /// namespace; rows of others are left out.
+    /// One of the capabilities in the namespace that the path or the query names. With `*`, one of them in any
+    /// namespace, and rows of namespaces without one are left out.
     Namespace(&'static [Capability]),
-    /// One of these in some namespace. Rows of others are left out, and the handler asks
-    /// [`crate::request::NomadRequest::allow_in`] for each namespace that the body names.
+    /// One of the capabilities in any namespace. Rows of namespaces without one are left out, and the handler MUST
+    /// call [`crate::request::NomadRequest::allow_in`] for each namespace that the body names.
     Somewhere(&'static [Capability]),
-    /// Nothing: nobody is refused; rows of namespaces without one of these are left out.
+    /// No permission; rows of namespaces without one of the capabilities are left out.
     Rows(&'static [Capability]),
-    /// So much of plugins.
+    /// At least this level for plugins.
     Plugin(Level),
-    /// So much of nodes, and of what orchestrators feed.
+    /// At least this level for nodes, and for the rows that orchestrators feed.
     Node(Level),
-    /// So much of the server itself.
+    /// At least this level for the server itself.
     Operator(Level),
-    /// A token that may do everything.
+    /// A management token.
     Management,
-    /// Each of these.
+    /// Every one of the rules.
     All(&'static [Rule]),
 }
 
-/// How much of something a token allows; what is greater allows what is less.
+/// The level of access to a kind of object. A greater level includes the lesser ones.
+// Nomad: acl/policy.go, PolicyDeny, PolicyList, PolicyRead and PolicyWrite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
-    /// Nothing, whatever other policies of the token say.
+    /// None, and overrides the other policies of the token.
     Deny,
-    /// Nothing.
+    /// None.
     #[default]
     #[serde(skip)]
     None,
-    /// Lists.
+    /// Listing.
     List,
-    /// Everything but changes.
+    /// Listing and reading.
     Read,
-    /// Everything.
+    /// Listing, reading and changing.
     Write,
 }
 
-/// What a token may be allowed in a namespace, by the names of Nomad's ACL policies.
+/// A capability in a namespace, by the names of Nomad's ACL policies.
+// Nomad: acl/policy.go, the NamespaceCapability constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Capability {
-    /// Nothing, whatever other policies of the token say.
+    /// None, and overrides the other policies of the token.
     Deny,
     ListJobs,
     ReadJob,
@@ -70,7 +72,7 @@ pub(crate) enum Capability {
 }
 
 impl Capability {
-    /// All of them that allow something.
+    /// Every capability except [`Capability::Deny`].
     pub(crate) const ANY: &'static [Self] = &[
         Self::ListJobs,
         Self::ReadJob,
@@ -86,17 +88,18 @@ impl Capability {
     ];
 }
 
-/// What a policy says of the namespaces with a name, or of those whose names begin alike.
+/// The capabilities that a policy grants in the namespaces of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NamespaceGrant {
-    /// A name, or the beginning of names and `*`.
+    /// A name, or a prefix of names followed by `*`.
     pub(crate) pattern: String,
     pub(crate) capabilities: Vec<Capability>,
 }
 
 impl NamespaceGrant {
-    /// How closely it is about a namespace: the longer its pattern, the more closely, and a name is
-    /// closer than any pattern; `None` when it isn't about it.
+    /// Returns how closely the pattern matches a namespace, or `None` if it does not match. A longer pattern matches
+    /// more closely, and a name more closely than any pattern.
+    // Nomad: acl/acl.go, ACL.matchingNamespaceCapabilitySet and findClosestMatchingGlob.
     fn closeness(&self, namespace: &str) -> Option<usize> {
         match self.pattern.strip_suffix('*') {
             Some(start) => namespace.starts_with(start).then_some(start.len()),
@@ -105,7 +108,7 @@ impl NamespaceGrant {
     }
 }
 
-/// A policy. Of what it says of namespaces, the closest counts.
+/// A policy. In a namespace only its closest grant counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Policy {
     pub(crate) namespaces: Vec<NamespaceGrant>,
@@ -116,45 +119,46 @@ pub(crate) struct Policy {
 
 impl Policy {
     fn capabilities(&self, namespace: &str) -> &[Capability] {
-        let about = self
+        let matching = self
             .namespaces
             .iter()
             .filter_map(|grant| grant.closeness(namespace).map(|closeness| (closeness, grant)));
-        let closest = about.max_by_key(|(closeness, _)| *closeness);
+        let closest = matching.max_by_key(|(closeness, _)| *closeness);
         closest.map_or(&[], |(_, grant)| &grant.capabilities)
     }
 }
 
-/// What a token allows: what any of its policies does, unless another one denies it.
+/// The grants of a token: the union of its policies, except where one of them denies access.
+// Nomad: acl/acl.go, NewACL and maxPrivilege.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Grants {
-    /// Whether everything is allowed.
+    /// Whether the token has every permission.
     pub(crate) management: bool,
     pub(crate) policies: Vec<Arc<Policy>>,
 }
 
-/// Who calls, as far as it matters.
+/// The grants of a caller.
 #[derive(Clone, Debug)]
 pub(crate) enum Access {
-    /// Anybody: there are no ACLs.
+    /// Every permission, because there is no ACL.
     Open,
-    /// Somebody without a token.
+    /// No token.
     Anonymous,
-    /// The holder of a token.
+    /// A token's grants.
     Token(Arc<Grants>),
 }
 
 impl Access {
-    /// By whom the caller's shares are known, if by its token.
+    /// Returns the key that the caller's limits are counted by, or `None` if it has no token.
     pub(crate) fn key(&self) -> Option<CallerKey> {
         match self {
             Self::Open | Self::Anonymous => None,
-            // Each token has grants of its own, which live as long as the token is known.
+            // By address: each token has its own grants, which live as long as the token.
             Self::Token(grants) => Some(CallerKey::token(Arc::as_ptr(grants))),
         }
     }
 
-    /// Whether everything is allowed.
+    /// Returns whether the caller has every permission.
     pub(crate) fn is_unlimited(&self) -> bool {
         match self {
             Self::Open => true,
@@ -163,12 +167,12 @@ impl Access {
         }
     }
 
-    /// Refuses who may not do what `rule` is for. `namespace` is the one that the request names.
+    /// Fails with 403 if the caller does not satisfy `rule`. `namespace` is the one that the request names.
     pub(crate) fn demand(&self, rule: &Rule, namespace: &str) -> Result<(), ApiError> {
         if self.allows(rule, namespace) { Ok(()) } else { Err(ApiError::denied()) }
     }
 
-    /// Whether rows of a namespace are for the caller of an operation with this rule.
+    /// Returns whether an operation with this rule shows rows of a namespace to the caller.
     pub(crate) fn sees(&self, rule: &Rule, namespace: &str) -> bool {
         match rule {
             Rule::Namespace(wanted) | Rule::Somewhere(wanted) | Rule::Rows(wanted) => {
@@ -179,21 +183,22 @@ impl Access {
         }
     }
 
-    /// Whether one of the capabilities is there in a namespace. Only what is said of all namespaces is
-    /// there in `*`.
+    /// Returns whether the caller has one of the capabilities in a namespace. In `*` only the grants of the pattern
+    /// `*` count.
     pub(crate) fn has(&self, namespace: &str, wanted: &[Capability]) -> bool {
         let grants = match self {
             Self::Open => return true,
             Self::Anonymous => return false,
             Self::Token(grants) => grants,
         };
-        let there = || grants.policies.iter().flat_map(|policy| policy.capabilities(namespace));
+        let granted = || grants.policies.iter().flat_map(|policy| policy.capabilities(namespace));
+        // A denial of one policy overrides the grants of all others.
         grants.management
-            || (there().any(|found| wanted.contains(found))
-                && there().all(|found| *found != Capability::Deny))
+            || (granted().any(|found| wanted.contains(found))
+                && granted().all(|found| *found != Capability::Deny))
     }
 
-    /// Whether so much of what `level` looks at is allowed.
+    /// Returns whether the caller has at least the level `wanted`; `level` selects it from a policy.
     pub(crate) fn level(&self, wanted: Level, level: impl Fn(&Policy) -> Level) -> bool {
         let grants = match self {
             Self::Open => return true,
@@ -222,7 +227,8 @@ impl Access {
         }
     }
 
-    /// Whether one of the capabilities is there in some namespace.
+    /// Returns whether the caller has one of the capabilities in any namespace.
+    // Nomad: acl/acl.go, ACL.anyNamespaceAllowsOp.
     pub(crate) fn has_somewhere(&self, wanted: &[Capability]) -> bool {
         match self {
             Self::Open => true,

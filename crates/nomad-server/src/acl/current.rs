@@ -1,4 +1,4 @@
-//! The ACL that is in force, which a reload replaces while requests run.
+//! The ACL in force, which a reload replaces while requests run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::error::ApiError;
 pub struct CurrentAcl(Arc<watch::Sender<Arc<Acl>>>);
 
 impl CurrentAcl {
-    /// Puts an ACL in force.
+    /// Creates the handle with the first ACL.
     pub fn new(acl: Acl) -> Self {
         Self(Arc::new(watch::Sender::new(Arc::new(acl))))
     }
@@ -25,7 +25,7 @@ impl CurrentAcl {
         Arc::clone(&self.0.borrow())
     }
 
-    /// Puts another ACL in force. Requests that wait are checked against it at once.
+    /// Replaces the ACL. Waiting requests are checked against the new one at once.
     pub fn replace(&self, mut acl: Acl) {
         self.0.send_modify(|current| {
             acl.keep_unchanged(current);
@@ -33,8 +33,8 @@ impl CurrentAcl {
         });
     }
 
-    /// Refuses the caller of a request that waited, if its token expired, was revoked or was changed
-    /// meanwhile: the rows were chosen by grants that it no longer has.
+    /// Fails with 403 if the token of a waiting request expired, was revoked or was changed meanwhile: the rows were
+    /// chosen by grants that the caller no longer has.
     pub(crate) fn still_admits(&self, access: &Access, now: Timestamp) -> Result<(), ApiError> {
         self.get().still_admits(access, now)
     }
@@ -57,7 +57,7 @@ impl CurrentAcl {
             };
             tokio::select! {
                 reloaded = reloads.changed() => {
-                    // The sender is as long there as `self`.
+                    // Unreachable: the sender lives as long as `self`.
                     if reloaded.is_err() {
                         return std::future::pending().await;
                     }
@@ -69,8 +69,8 @@ impl CurrentAcl {
     }
 }
 
-/// The time from `now` to `expiry`, and at least a millisecond, so that a clock that is behind the timer is not
-/// asked again and again.
+/// Returns the time from `now` to `expiry`, and at least a millisecond: with a clock that runs behind the timer, the
+/// caller would otherwise loop without a pause.
 fn until(expiry: Timestamp, now: Timestamp) -> Duration {
     let left = Duration::try_from(expiry.duration_since(now)).unwrap_or_default();
     left.max(Duration::from_millis(1))

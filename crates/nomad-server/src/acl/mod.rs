@@ -1,9 +1,9 @@
-//! The ACL file: which tokens there are, and what they allow.
+//! The ACL file: tokens and the policies that they grant.
 //!
-//! The file has no tokens in it, only their SHA-256 digests, so that who reads it learns none.
+//! The file stores SHA-256 digests instead of tokens, so that a reader of the file learns no token.
 //!
-//! Invariant: a token is compared with every digest there is, in time that doesn't depend on any of
-//! them, and is in no log, no error and no `Debug` output.
+//! Invariant: a presented token is compared with every digest, in time that depends on none of them, and never
+//! appears in a log, an error or `Debug` output.
 
 pub(crate) mod access;
 mod current;
@@ -27,14 +27,15 @@ use crate::acl::access::{Access, Capability, Grants, Level, NamespaceGrant, Poli
 use crate::error::ApiError;
 pub use current::CurrentAcl;
 
-/// The header that Nomad's clients send their token in.
+/// The header with the token of Nomad's clients.
+// Nomad: command/agent/http.go, HTTPServer.parseToken.
 const TOKEN: HeaderName = HeaderName::from_static("x-nomad-token");
 
-/// Who may do what; or that everybody may do everything.
+/// The tokens of an ACL file. Without a file every caller may do everything.
 #[derive(Debug, Default)]
 pub struct Acl(Option<Vec<Token>>);
 
-/// A token, as far as it is known.
+/// A token of the file, by its digest.
 struct Token {
     name: String,
     digest: [u8; 32],
@@ -50,6 +51,9 @@ impl fmt::Debug for Token {
 
 impl Acl {
     /// Reads an ACL file.
+    ///
+    /// # Errors
+    /// The file can't be read, or a line of it is invalid; the error has the line and the remedy.
     pub fn load(path: &Path) -> Result<Self, AclError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| AclError::Unreadable { path: path.to_owned(), source })?;
@@ -73,33 +77,40 @@ impl Acl {
         Ok(Self(Some(tokens.collect::<Result<_, _>>()?)))
     }
 
-    /// What the caller may do who sends these headers, out of which the token is taken.
+    /// Resolves the token in `headers` to the caller's grants, and removes it from them.
+    ///
+    /// # Errors
+    /// 403 if the token is unknown or expired.
     pub(crate) fn access(
         &self,
         headers: &mut HeaderMap,
         now: Timestamp,
     ) -> Result<Access, ApiError> {
+        // Removed without an ACL, too, so that no handler or log ever sees a token.
         let presented = take_token(headers);
         let Some(tokens) = &self.0 else { return Ok(Access::Open) };
         let Some(presented) = presented else { return Ok(Access::Anonymous) };
         let digest = Sha256::digest(&presented);
-        // The place of the token, counted from 1; 0 when there is none.
-        let mut place = 0_u64;
+        // The position of the token, counted from 1; 0 if none matches. The loop MUST NOT end early, because its time
+        // would show how many digits of a digest match.
+        let mut position = 0_u64;
         for (at, token) in (1_u64..).zip(tokens) {
             let same: Choice = token.digest.as_slice().ct_eq(digest.as_slice());
-            place.conditional_assign(&at, same);
+            position.conditional_assign(&at, same);
         }
-        let found = usize::try_from(place).ok().and_then(|place| place.checked_sub(1));
+        let found = usize::try_from(position).ok().and_then(|position| position.checked_sub(1));
         let Some(token) = found.and_then(|at| tokens.get(at)) else {
+            // Nomad: nomad/structs/errors.go, ErrTokenNotFound.
             return Err(ApiError::new(StatusCode::FORBIDDEN, "ACL token not found"));
         };
         token.check_expiry(now)?;
         Ok(Access::Token(Arc::clone(&token.grants)))
     }
 
-    /// Refuses the holder of a token that expired, was revoked or was changed since `access` was granted.
+    /// Fails with 403 if the token of `access` expired, was revoked or was changed since it was resolved.
     fn still_admits(&self, access: &Access, now: Timestamp) -> Result<(), ApiError> {
         let (Some(tokens), Access::Token(grants)) = (&self.0, access) else { return Ok(()) };
+        // By identity: `keep_unchanged` shares the grants of exactly those tokens that a reload did not change.
         let Some(token) = tokens.iter().find(|token| Arc::ptr_eq(&token.grants, grants)) else {
             let text = "ACL token was changed or revoked while the request waited";
             return Err(ApiError::new(StatusCode::FORBIDDEN, text));
@@ -113,8 +124,8 @@ impl Acl {
         tokens.iter().find(|token| Arc::ptr_eq(&token.grants, grants))?.expires
     }
 
-    /// Shares the grants of the tokens that are the same in `before`, so that [`Acl::still_admits`] knows
-    /// their holders.
+    /// Shares the grants of tokens that are the same in `before`, so that [`Acl::still_admits`] still admits their
+    /// callers.
     fn keep_unchanged(&mut self, before: &Self) {
         for token in self.0.iter_mut().flatten() {
             let same = |old: &&Token| old.digest == token.digest && old.grants == token.grants;
@@ -127,6 +138,7 @@ impl Acl {
 
 impl Token {
     fn check_expiry(&self, now: Timestamp) -> Result<(), ApiError> {
+        // Nomad: nomad/structs/errors.go, ErrTokenExpired.
         if self.expires.is_some_and(|expires| expires <= now) {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "ACL token expired"));
         }
@@ -134,7 +146,8 @@ impl Token {
     }
 }
 
-/// Takes the token out of the headers: `X-Nomad-Token`, or a bearer's.
+/// Removes both token headers and returns the token: that of `X-Nomad-Token`, or else the bearer token.
+// Nomad: command/agent/http.go, HTTPServer.parseToken.
 fn take_token(headers: &mut HeaderMap) -> Option<Vec<u8>> {
     let own = headers.remove(TOKEN);
     let bearer = headers.remove(header::AUTHORIZATION);
@@ -149,9 +162,10 @@ fn take_token(headers: &mut HeaderMap) -> Option<Vec<u8>> {
         .map(<[u8]>::to_vec)
 }
 
-/// What is wrong in a file, and where.
+/// A problem in an ACL file.
 #[derive(Debug)]
 struct Fault {
+    /// The offset in the file, in bytes.
     at: usize,
     reason: String,
 }
@@ -195,6 +209,7 @@ impl TokenEntry {
         })?;
         let expires = self.expires.map(|expires| {
             expires.get_ref().to_string().parse().map_err(|_| {
+                // TOML's local dates and times have no offset and so name no point in time.
                 let reason = format!(
                     "the token {:?} expires at no point in time: write one with its offset, such \
                      as 2027-01-31T12:00:00Z",
@@ -206,7 +221,7 @@ impl TokenEntry {
         let named = self.policies.iter().map(|name| {
             policies.get(name.get_ref()).cloned().ok_or_else(|| {
                 let reason = format!(
-                    "the token {:?} has a policy {:?} that isn't there: add [policy.{}]",
+                    "the token {:?} names the policy {:?}, which does not exist: add [policy.{}]",
                     self.name,
                     name.get_ref(),
                     name.get_ref()
@@ -257,6 +272,7 @@ impl PolicyEntry {
         let mut namespaces = Vec::new();
         for (pattern, entry) in self.namespace {
             let name = pattern.get_ref();
+            // Nomad takes a `*` anywhere. Only one at the end has a closeness that a reader of the file can see.
             if name.strip_suffix('*').unwrap_or(name).contains('*') {
                 let reason = format!(
                     "the namespace {name:?} has a `*` inside: write one at the end, as in \"team-*\""
@@ -275,7 +291,7 @@ impl PolicyEntry {
     }
 }
 
-/// The level of a key that takes only some of them.
+/// Returns the level of a key, or a fault if it is not one of `taken`.
 fn level(key: &str, given: Option<Spanned<Level>>, taken: &[Level]) -> Result<Level, Fault> {
     let Some(given) = given else { return Ok(Level::None) };
     if taken.contains(given.get_ref()) {
@@ -286,17 +302,17 @@ fn level(key: &str, given: Option<Spanned<Level>>, taken: &[Level]) -> Result<Le
     Err(Fault::new(&given.span(), reason))
 }
 
-/// Why an ACL file can't be used.
+/// The reason why an ACL file can't be used.
 #[derive(Debug)]
 pub enum AclError {
-    /// The file can not be read.
+    /// The file can't be read.
     Unreadable {
         /// The file.
         path: PathBuf,
         /// The cause.
         source: io::Error,
     },
-    /// A line of the file is no rule.
+    /// A line of the file is invalid.
     Invalid {
         /// The file.
         path: PathBuf,

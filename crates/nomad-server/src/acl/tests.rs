@@ -30,7 +30,7 @@ namespace."team-secret".capabilities = ["deny"]
 const READ: Rule = Rule::Namespace(&[Capability::CsiReadVolume]);
 const LIST: Rule = Rule::Namespace(&[Capability::CsiListVolume]);
 
-/// Of `ci`.
+/// The digest of the token `ci`.
 const DIGEST: &str = "1b158839f8aa339e89bb50b1603e90ec68e0fd5565fe10a7cb32729fddf7070a";
 
 fn acl() -> Acl {
@@ -47,7 +47,7 @@ fn access(name: &'static str, value: &str) -> Result<Access, String> {
 }
 
 #[test]
-fn a_token_comes_in_either_header() {
+fn either_header_carries_the_token() {
     for (name, value) in [
         ("x-nomad-token", "root"),
         ("authorization", "Bearer root"),
@@ -71,13 +71,13 @@ fn a_token_that_expired_is_refused() {
 }
 
 #[test]
-fn the_closest_pattern_counts_and_deny_wins_over_other_policies() {
+fn the_closest_pattern_counts_and_deny_overrides_policies() {
     let access = access("x-nomad-token", "ci").unwrap();
     let may = |rule: &Rule, namespace: &str| access.demand(rule, namespace).is_ok();
     assert!(may(&READ, "team-a") && may(&LIST, "team-b"));
-    assert!(!may(&READ, "team-b"), "the pattern is not as close as the name");
+    assert!(!may(&READ, "team-b"), "a name matches more closely than a pattern");
     assert!(!may(&READ, "team-secret") && !may(&READ, "default"));
-    assert!(may(&READ, "*"), "rows are looked at one by one");
+    assert!(may(&READ, "*"), "rows are filtered one by one");
     assert!(access.sees(&READ, "team-a") && !access.sees(&READ, "team-b"));
     assert!(may(&Rule::Plugin(Level::List), "") && may(&Rule::Node(Level::Read), ""));
     assert!(!may(&Rule::Operator(Level::Read), "") && !may(&Rule::Management, ""));
@@ -85,10 +85,10 @@ fn the_closest_pattern_counts_and_deny_wins_over_other_policies() {
 }
 
 #[test]
-fn what_is_wrong_in_a_file_is_told_with_its_line() {
+fn an_invalid_file_is_rejected_with_its_line() {
     let sound = "[[token]]\nname = \"a\"\nmanagement = true\n";
     let digest = format!("sha256 = \"{}\"\n", "0".repeat(64));
-    for (text, line, told) in [
+    for (text, line, remedy) in [
         (format!("{sound}sha256 = \"12\"\n"), 4, "printf %s TOKEN | sha256sum"),
         (format!("{sound}{digest}policies = [\"x\"]\n"), 5, "add [policy.x]"),
         (format!("{sound}{digest}expires = 2027-01-31\n"), 5, "2027-01-31T12:00:00Z"),
@@ -100,20 +100,20 @@ fn what_is_wrong_in_a_file_is_told_with_its_line() {
         ("[[token]\n".into(), 1, ""),
     ] {
         let fault = Acl::parse(&text).unwrap_err();
-        assert!(fault.reason.contains(told), "{text}: {}", fault.reason);
+        assert!(fault.reason.contains(remedy), "{text}: {}", fault.reason);
         let found = text[..fault.at].matches('\n').count() + 1;
         assert_eq!(found, line, "{text}: {}", fault.reason);
     }
 }
 
 #[test]
-fn nothing_that_is_printed_has_a_token_or_its_digest() {
+fn debug_output_has_no_token_and_no_digest() {
     let printed = format!("{:?}", acl());
     assert!(printed.contains("root") && !printed.contains("4813") && !printed.contains("72, 19"));
 }
 
 #[test]
-fn who_has_no_token_may_do_nothing_that_is_in_the_table() {
+fn a_caller_without_a_token_is_denied_every_operation() {
     for route in ROUTES {
         for operation in route.operations {
             let refused = Access::Anonymous.demand(&operation.rule, "default").is_err();

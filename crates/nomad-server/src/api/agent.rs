@@ -1,6 +1,6 @@
-//! Agents' reports of themselves: `/v1/agent/…`, `/v1/status/…` and `/v1/regions`.
+//! The agent's reports of itself: `/v1/agent/…`, `/v1/status/…` and `/v1/regions`.
 //!
-//! This server is the only one of its region, its leader, and the node that its machine is.
+//! The server reports itself as the only server of its region, the leader, and a client node.
 
 use std::collections::BTreeMap;
 
@@ -18,31 +18,33 @@ use crate::api::{Reply, metrics};
 use crate::error::ApiError;
 use crate::request::NomadRequest;
 
-/// The release of Nomad whose HTTP API this server has. Clients choose by it which features they
-/// use.
+/// The release of Nomad whose HTTP API this server implements. Clients select features by it.
 pub(crate) const NOMAD_VERSION: &str = "2.0.6";
 
-/// Where the version of an agent has that it is not Nomad's own.
+/// The metadata of the agent's version, which distinguishes it from Nomad's own.
 const VERSION_METADATA: &str = "statehold";
 
-/// Answers with JSON about the server itself, which no index belongs to.
+/// Replies with JSON about the server itself, which has no index of its own.
 fn answer(call: &NomadRequest, body: &impl Serialize) -> Reply {
     let body = reply::render(body, call.query.pretty())?;
+    // At least 1, because a client that sent 0 in its next query would not block.
     Ok(reply::json_body(body, &Meta::at(call.app.store().index().max(1))))
 }
 
-/// This machine's node, as it is registered now.
+/// Returns this machine's node as it is registered now.
 fn own_node(call: &NomadRequest) -> Node {
     let view = call.app.store().snapshot();
     view.get::<Nodes>(call.app.node().id()).map(|node| Node::clone(node)).unwrap_or_default()
 }
 
 /// `GET /v1/status/leader`
+// Nomad: command/agent/status_endpoint.go, HTTPServer.StatusLeaderRequest.
 pub(crate) fn leader(call: &NomadRequest) -> Reply {
     answer(call, &call.app.address().to_string())
 }
 
 /// `GET /v1/status/peers` and `GET /v1/agent/servers`
+// Nomad: command/agent/status_endpoint.go, HTTPServer.StatusPeersRequest.
 pub(crate) fn peers(call: &NomadRequest) -> Reply {
     answer(call, &[call.app.address().to_string()])
 }
@@ -52,7 +54,8 @@ pub(crate) fn regions(call: &NomadRequest) -> Reply {
     answer(call, &[REGION])
 }
 
-/// An agent as the others of its cluster see it.
+/// A member of the agents' gossip pool.
+// Nomad: command/agent/agent_endpoint.go, Member.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Member {
@@ -86,7 +89,7 @@ impl Member {
             ("vsn", "1".to_owned()),
             ("raft_vsn", "3".to_owned()),
         ];
-        // The numbers are those of Serf's protocol that Nomad speaks; clients only print them.
+        // The versions of Serf's protocol in Nomad. Clients only print them.
         Self {
             name: format!("{}.{REGION}", node.name),
             addr,
@@ -104,6 +107,7 @@ impl Member {
 }
 
 /// `GET /v1/agent/members`
+// Nomad: command/agent/agent_endpoint.go, HTTPServer.AgentMembersRequest.
 pub(crate) fn members(call: &NomadRequest) -> Reply {
     let node = own_node(call);
     answer(
@@ -118,6 +122,7 @@ pub(crate) fn members(call: &NomadRequest) -> Reply {
 }
 
 /// `GET /v1/agent/self`
+// Nomad: command/agent/agent_endpoint.go, HTTPServer.AgentSelfRequest.
 pub(crate) fn own(call: &NomadRequest) -> Reply {
     let (node, address) = (own_node(call), call.app.address());
     let index = call.app.store().index().to_string();
@@ -165,7 +170,8 @@ pub(crate) fn own(call: &NomadRequest) -> Reply {
     answer(call, &json!({ "config": config, "member": Member::of(call, &node), "stats": stats }))
 }
 
-/// `GET /v1/agent/health`: 500 while the store takes no writes.
+/// `GET /v1/agent/health`: replies 500 while the store takes no writes.
+// Nomad: command/agent/agent_endpoint.go, HTTPServer.HealthRequest.
 pub(crate) fn health(call: &NomadRequest) -> Reply {
     let part = call.query.text("type");
     if !matches!(part, None | Some("client" | "server")) {
@@ -179,6 +185,7 @@ pub(crate) fn health(call: &NomadRequest) -> Reply {
     let wanted = parts.into_iter().filter(|(name, _)| part.is_none_or(|part| part == *name));
     let body: serde_json::Map<String, Value> =
         wanted.map(|(name, health)| (name.to_owned(), health)).collect();
+    // Only the server's part depends on writes, so a check of the client's part alone succeeds.
     let asked_of_server = body.contains_key("server");
     let mut reply = answer(call, &body)?;
     if asked_of_server && !server_ok {
@@ -188,6 +195,7 @@ pub(crate) fn health(call: &NomadRequest) -> Reply {
 }
 
 /// `GET /v1/metrics`
+// Nomad: command/agent/metrics_endpoint.go, HTTPServer.MetricsRequest.
 pub(crate) async fn telemetry(call: NomadRequest) -> Reply {
     let gauges = metrics::nomad_gauges(&call).await?;
     match call.query.text("format") {

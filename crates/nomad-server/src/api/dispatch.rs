@@ -1,4 +1,4 @@
-//! From a request to its handler, by the table of routes.
+//! Dispatches requests to their handlers by the table of routes.
 
 use std::time::Duration;
 
@@ -24,17 +24,18 @@ use statehold_server_core::socket::Peer;
 use statehold_server_core::state::Requester;
 use statehold_server_core::unsent;
 
-/// The only region there is.
+/// The only region.
 pub(crate) const REGION: &str = "global";
 
-/// Bytes of a refused request's body that are read.
+/// Maximum bytes of a rejected request's body that are read and discarded.
 const DISCARDED_MAX: u64 = 64 << 10;
 
-/// The time that they have to come in.
+/// Maximum time to read them.
 const DISCARD_WAIT: Duration = Duration::from_secs(1);
 
-/// The service that answers requests.
+/// Creates the router of Nomad's API, which an axum application can serve or merge.
 pub fn router(app: NomadState) -> Router {
+    // A fallback and no axum routes: the table decides, in its own order and with Nomad's status for each miss.
     Router::new()
         .fallback(answer)
         .layer(axum::middleware::from_fn_with_state(app.base(), gzip::reply))
@@ -43,7 +44,7 @@ pub fn router(app: NomadState) -> Router {
 }
 
 async fn answer(State(app): State<NomadState>, request: Request) -> Response<Body> {
-    if let Some(reply) = elsewhere(request.uri()) {
+    if let Some(reply) = redirect_to_clean_path(request.uri()) {
         return reply;
     }
     match Route::find(request.uri().path()) {
@@ -52,15 +53,15 @@ async fn answer(State(app): State<NomadState>, request: Request) -> Response<Bod
             reply.extensions_mut().insert(RoutePattern(route.path));
             reply
         }
-        // A path that nothing is at: 404 without a body.
+        // Nomad: command/agent/http.go, handleRootFallthrough: 404 without a body.
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(reject) => reject.into_response(),
     }
 }
 
-/// Where to go from a path with `//`, `.` or `..` in it: to the path without. Method and body stay
-/// the same.
-fn elsewhere(uri: &Uri) -> Option<Response<Body>> {
+/// Returns the redirect of a path with `//`, `.` or `..` to the clean path, with the same method and body.
+// Go: net/http, ServeMux.Handler, which cleans paths before it matches them.
+fn redirect_to_clean_path(uri: &Uri) -> Option<Response<Body>> {
     let path = uri.path();
     let inner = path.strip_prefix('/')?;
     let (inner, slash) = inner.strip_suffix('/').map_or((inner, ""), |inner| (inner, "/"));
@@ -82,7 +83,7 @@ fn elsewhere(uri: &Uri) -> Option<Response<Body>> {
     Some(reply)
 }
 
-/// Runs what the table has for the request: the method first, then the caller, then the rest.
+/// Runs the operation of a request. Checks the method first, then the caller, then the other parameters.
 async fn run(
     app: NomadState,
     request: Request,
@@ -95,7 +96,7 @@ async fn run(
     let call = match admit(&app, head, &mut body, route, segments) {
         Ok(call) => call,
         Err(reject) => {
-            // A client that waits for 100 sends no body.
+            // A client that waits for `100 Continue` sends no body.
             if let Some(body) = body.filter(|_| !expects_continue) {
                 discard(body).await;
             }
@@ -105,7 +106,7 @@ async fn run(
     let (base, writes) = (call.app.base(), call.operation.writes());
     let waited = call.operation.blocks.then(|| call.app.clone());
     let mut answered = (call.operation.run)(call).await;
-    // A token may end while its request waits.
+    // A token may expire or be revoked while its request waits.
     if let Some(app) = waited
         && answered.is_ok()
         && let Err(reject) = app.still_admits()
@@ -121,8 +122,8 @@ async fn run(
     reply
 }
 
-/// Reads the short body of a refused request. The protocol closes a connection whose request was not read to
-/// its end, and a client that sends its next request on it meanwhile would lose that one.
+/// Reads and discards the short body of a rejected request. HTTP/1 closes a connection with an unread body, and a
+/// client that reuses it meanwhile would lose its next request.
 async fn discard(body: Body) {
     if body.size_hint().upper().is_some_and(|len| len <= DISCARDED_MAX) {
         let max = usize::try_from(DISCARDED_MAX).unwrap_or(usize::MAX);
@@ -130,7 +131,7 @@ async fn discard(body: Body) {
     }
 }
 
-/// Makes a call of a request, if its caller is allowed the operation.
+/// Creates the handler's request, if the caller has the permission of the operation.
 fn admit(
     app: &NomadState,
     mut head: Parts,
@@ -140,11 +141,12 @@ fn admit(
 ) -> Result<NomadRequest, ApiError> {
     let query = Query::of(&head.uri);
     let operation = route.operation(&head.method, query.get("type"))?;
-    // Some are secret: a header that is printed by mistake shows none of its value.
+    // Some headers are secret: `Debug` hides sensitive values, should one be logged by mistake.
     head.headers.values_mut().for_each(|value| value.set_sensitive(true));
     let access = app.access(&mut head.headers)?;
     let namespace = segments.namespace().or_else(|| query.text("namespace"));
     access.demand(&operation.rule, namespace.unwrap_or(DEFAULT_NAMESPACE))?;
+    // Nomad: nomad/structs/errors.go, ErrNoRegionPath. Operations without parameters ignore the region.
     if !operation.parameters.is_empty()
         && query.text("region").is_some_and(|region| region != REGION)
     {

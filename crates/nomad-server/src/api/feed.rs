@@ -1,7 +1,7 @@
-//! `/statehold/v1/…`: how nodes, allocations, jobs and claims get here.
+//! `/statehold/v1/…`: nodes, allocations, jobs and claims, fed by an orchestrator.
 //!
-//! A Nomad server learns of them by its own RPC; here an orchestrator, or a test, puts them.
-//! Bodies are the bare objects with Nomad's field names.
+//! A Nomad server receives them over its internal RPC; here an orchestrator, or a test, sends them over HTTP. Bodies
+//! are the bare objects with Nomad's field names.
 
 use serde::Serialize;
 use statehold_nomad::{
@@ -23,6 +23,7 @@ use crate::state;
 use crate::state::NomadState;
 
 /// `PUT /statehold/v1/nodes/:id`
+// Nomad: nomad/node_endpoint.go, Node.Register.
 pub(crate) async fn put_node(mut call: NomadRequest) -> Reply {
     let id = parse_id(call.segment("id"))?;
     let report = call.parse(|body| input::node_body(body, id)).await?;
@@ -38,6 +39,7 @@ pub(crate) async fn delete_node(call: NomadRequest) -> Reply {
 }
 
 /// `PUT /statehold/v1/allocations/:id`
+// Nomad: nomad/node_endpoint.go, Node.UpdateAlloc.
 pub(crate) async fn put_allocation(mut call: NomadRequest) -> Reply {
     let id = parse_id(call.segment("id"))?;
     let body = call.parse(|body| input::allocation_body(body, id)).await?;
@@ -58,6 +60,7 @@ pub(crate) async fn delete_allocation(call: NomadRequest) -> Reply {
 }
 
 /// `PUT /statehold/v1/jobs/:namespace/:id`
+// Nomad: nomad/job_endpoint.go, Job.Register.
 pub(crate) async fn put_job(mut call: NomadRequest) -> Reply {
     let (namespace, id) = (call.segment("namespace").to_owned(), call.segment("id").to_owned());
     let job = call.parse(|body| input::job_body(body, &namespace, &id)).await?;
@@ -74,25 +77,28 @@ pub(crate) async fn delete_job(call: NomadRequest) -> Reply {
     call.app.write_for_index(&call.query, write).await
 }
 
-/// The answer to a claim. Like Nomad's (`nomad/structs/csi.go`, `CSIVolumeClaimResponse`), but without the
-/// other claims on the volume: no claimer reads them, and they would cost CPU for each.
+/// The reply to a claim. Unlike Nomad's, it omits the other claims on the volume: claimers do not read them, and
+/// rendering them would cost time for each.
+// Nomad: nomad/structs/csi.go, CSIVolumeClaimResponse.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Claimed<'v> {
     volume: Option<ClaimedVolumeView<'v>>,
-    /// What the node has to know to use the volume, if a provider here attached it.
+    /// The provider's context for the node to use the volume; empty if no provider here attached it.
     publish_context: Labels,
     index: u64,
 }
 
 /// `PUT /statehold/v1/volume/csi/:id/claim`
 ///
-/// A new claim stays also when the volume can't be attached: whoever claims tries again.
+/// A new claim stays even if attaching the volume fails, because the claimer retries.
+// Nomad: nomad/csi_endpoint.go, CSIVolume.Claim.
 pub(crate) async fn claim(mut call: NomadRequest) -> Reply {
     let body = call.parse(input::claim_body).await?;
     let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
     let key = (namespace.clone(), id.clone());
     let pretty = call.query.pretty();
+    // Only a new claim attaches; an update of one is a single write.
     let plugin = provided_plugin(&call, &namespace, &id).filter(|_| body.is_new());
     let allocation = body.allocation_id;
     let write =
@@ -107,6 +113,7 @@ pub(crate) async fn claim(mut call: NomadRequest) -> Reply {
             let key = (call.query.namespace().to_owned(), call.segment("id").to_owned());
             let subject = subject(&key.0, &key.1);
             let claim = move |app: &NomadState| {
+                // Committed before the provider is called, so that a concurrent claim counts this one.
                 let (view, ()) = app.write_blocking(write)?;
                 let providers = app.node().providers();
                 let context = attach_with_provider(&view, providers, &key.0, &key.1, allocation)?;
@@ -119,12 +126,12 @@ pub(crate) async fn claim(mut call: NomadRequest) -> Reply {
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
-/// The row of a volume, which one request at a time works with.
+/// Returns the lock subject of a volume's row.
 fn subject(namespace: &str, id: &str) -> Subject {
     Subject::Row(VolumeKey { namespace: namespace.into(), id: id.into() })
 }
 
-/// The plugin of a volume, if a provider here can be asked for it.
+/// Returns the plugin of a volume, if this node has its provider.
 fn provided_plugin(call: &NomadRequest, namespace: &str, id: &str) -> Option<Box<str>> {
     let view = call.app.store().snapshot();
     let volume = view.get::<CsiVolumes>((namespace, id))?;
@@ -134,7 +141,8 @@ fn provided_plugin(call: &NomadRequest, namespace: &str, id: &str) -> Option<Box
 
 /// `PUT /statehold/v1/volume/csi/:id/unpublish`
 ///
-/// What held a release up is told after the steps before it were committed.
+/// Commits each step of a release before it reports a blocker of the next one.
+// Nomad: nomad/csi_endpoint.go, CSIVolume.Unpublish.
 pub(crate) async fn unpublish(mut call: NomadRequest) -> Reply {
     let body = call.parse(input::claim_body).await?;
     let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
@@ -151,6 +159,7 @@ pub(crate) async fn unpublish(mut call: NomadRequest) -> Reply {
     let subject = subject(&key.0, &key.1);
     let release = move |app: &NomadState| {
         let view = app.store().snapshot();
+        // Without a claim left, the reaper has released it while this request waited.
         let Some(release) = plan_release(&view, &key.0, &key.1, allocation) else {
             return Ok(view.index());
         };

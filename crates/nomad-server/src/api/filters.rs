@@ -1,4 +1,4 @@
-//! Compiled filters of lists, kept because clients repeat the same expression with every poll.
+//! Caches the compiled filters of lists, because clients repeat the same expression with every poll.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -8,8 +8,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use statehold_filter::{CacheLimits, CompileError, Filter, FilterCache, Filterable, Options};
 
-/// Maximum number and bytes of the compiled filters of each list. Past them the filters go first that
-/// were not used for the longest time.
+/// Maximum number and bytes of the compiled filters of each list. Beyond them the least recently used filters are
+/// dropped.
 const LIMITS: CacheLimits = CacheLimits { entries: 256, bytes: 2 << 20 };
 
 /// A cache of compiled filters for each kind of row.
@@ -25,7 +25,7 @@ impl fmt::Debug for Filters {
 }
 
 impl Filters {
-    /// No filters yet, and the options that each one is compiled with.
+    /// Creates an empty cache. `options` apply to each compilation.
     pub(crate) fn new(options: Options) -> Self {
         Self { options, caches: Mutex::default() }
     }
@@ -36,12 +36,13 @@ impl Filters {
         expression: &str,
     ) -> Result<Filter<T>, CompileError> {
         match self.of::<T>() {
+            // `None` is unreachable: each entry has the type of its key.
             Some(cache) => cache.compile(expression),
             None => Filter::compile_with(expression, &self.options),
         }
     }
 
-    /// The cache for rows of one kind.
+    /// Returns the cache for one kind of row.
     fn of<T: Filterable + 'static>(&self) -> Option<Arc<FilterCache<T>>> {
         let mut caches = self.caches.lock();
         let cache = caches

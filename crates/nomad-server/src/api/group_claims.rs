@@ -21,6 +21,8 @@ impl List for TaskGroupClaimList {
     const SUMMARY: &'static str =
         "Lists the claims of task groups on host volumes, by namespace, job, group and volume.";
     const RULE: Rule = Rule::Namespace(&[Capability::HostVolumeRead]);
+    // Nomad: command/agent/task_group_host_volume_claim_endpoint.go, TaskGroupHostVolumeClaimListRequest. `claim_id` is
+    // the parameter that Nomad's documentation names, and `prefix` the one that its server reads.
     const SELECTORS: &'static [Parameter] = &[
         Parameter::text("prefix", "What the ID of the claim starts with."),
         Parameter::text("claim_id", "The same: what the ID of the claim starts with."),
@@ -71,8 +73,10 @@ impl List for TaskGroupClaimList {
 }
 
 /// `DELETE /v1/volumes/claim/:id`
+// Nomad: command/agent/task_group_host_volume_claim_endpoint.go, HTTPServer.taskGroupHostVolumeClaimDelete.
 pub(crate) async fn delete(call: NomadRequest) -> Reply {
     let namespace = call.query.namespace().to_owned();
+    // No claim has an invalid ID.
     let id = parse_id(call.segment("id")).map_err(|_| GroupClaimError::NotFound)?;
     let write = move |txn: &mut WriteTxn<'_>, _| Ok(delete_group_claim(txn, &namespace, id)?);
     call.app.write_silently(write).await

@@ -67,12 +67,13 @@ impl List for HostVolumeList {
 }
 
 /// `GET /v1/volume/host/:id`
+// Nomad: command/agent/host_volume_endpoint.go, HTTPServer.hostVolumeGet.
 pub(crate) async fn get(call: NomadRequest) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
         .object(&call, &read, |view, render| {
             let id = parse_id(call.segment("id")).ok().filter(|_| read.namespace != ALL_NAMESPACES);
-            // An ID that is none is looked for as well, so that the answer has the index of a miss.
+            // An invalid ID is looked up as the nil UUID, so that the reply has the index of a miss.
             let volume = view
                 .get::<HostVolumes>((&read.namespace, id.unwrap_or_default()))
                 .ok_or_else(|| ApiError::not_found("volume not found"))?;
@@ -82,6 +83,7 @@ pub(crate) async fn get(call: NomadRequest) -> Reply {
 }
 
 /// `PUT /v1/volume/host/create`
+// Nomad: nomad/host_volume_endpoint.go, HostVolume.Create.
 pub(crate) async fn create(mut call: NomadRequest) -> Reply {
     let (namespace, body) = body(&mut call).await?;
     let kept =
@@ -90,6 +92,7 @@ pub(crate) async fn create(mut call: NomadRequest) -> Reply {
 }
 
 /// `PUT /v1/volume/host/register`
+// Nomad: nomad/host_volume_endpoint.go, HostVolume.Register.
 pub(crate) async fn register(mut call: NomadRequest) -> Reply {
     let (namespace, body) = body(&mut call).await?;
     let kept =
@@ -97,16 +100,20 @@ pub(crate) async fn register(mut call: NomadRequest) -> Reply {
     written(&call, &kept)
 }
 
-/// Returns the body, and the namespace of the request, for which the caller has the capability.
+/// Returns the namespace of the request, and the body.
+///
+/// # Errors
+/// 403 if the caller lacks the permission in the volume's namespace.
 async fn body(call: &mut NomadRequest) -> Result<(String, input::HostVolumeBody), ApiError> {
     let body = call.parse(input::host_volume_body).await?;
     let namespace = call.query.namespace_or(&body.namespace).to_owned();
+    // The volume's own namespace overrides that of the request.
     let own = &*body.volume.namespace;
     call.allow_in(if own.is_empty() { &namespace } else { own })?;
     Ok((namespace, body))
 }
 
-/// What making and registering answer: the volume as of the commit.
+/// Replies to creating and registering with the volume as of the commit.
 fn written(call: &NomadRequest, kept: &Kept) -> Reply {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
@@ -118,7 +125,7 @@ fn written(call: &NomadRequest, kept: &Kept) -> Reply {
     let Kept { view, namespace, id } = kept;
     let volume = view
         .get::<HostVolumes>((namespace, *id))
-        .ok_or_else(|| ApiError::internal(&"a volume is not in the state that its commit made"))?;
+        .ok_or_else(|| ApiError::internal(&"a volume is missing from the state of its commit"))?;
     let index = view.index();
     let written = Written { volume: HostVolumeView::new(view, volume), warnings: "", index };
     let body = reply::render(&written, call.query.pretty())?;
@@ -126,6 +133,7 @@ fn written(call: &NomadRequest, kept: &Kept) -> Reply {
 }
 
 /// `DELETE /v1/volume/host/:id`
+// Nomad: nomad/host_volume_endpoint.go, HostVolume.Delete.
 pub(crate) async fn delete(call: NomadRequest) -> Reply {
     let force = call.query.flag("force")?;
     let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());

@@ -1,4 +1,4 @@
-//! `/v1/jobs`, `/v1/job/…`, `/v1/allocations` and `/v1/allocation/…`: the work that orchestrators fed.
+//! `/v1/jobs`, `/v1/job/…`, `/v1/allocations` and `/v1/allocation/…`: the workloads that orchestrators fed.
 
 use serde_json::{Value, json};
 use statehold_nomad::{
@@ -19,7 +19,7 @@ use crate::api::reply::Meta;
 use crate::error::ApiError;
 use crate::request::NomadRequest;
 
-/// The capability that reading a job or an allocation needs.
+/// The capability to read a job or an allocation.
 pub(crate) const READ_JOB: &[Capability] = &[Capability::ReadJob];
 
 /// `GET /v1/jobs`, by namespace and ID.
@@ -74,7 +74,7 @@ impl List for AllocationList {
         view: &'v Tracked,
         asked: &'v Asked<Uuid>,
     ) -> impl Iterator<Item = AllocationItem> + 'v {
-        // The empty prefix is that of every ID.
+        // The empty prefix matches every ID.
         let prefix = asked.hex("prefix").copied().or_else(|| HexPrefix::parse("").ok());
         let rows = prefix.into_iter().flat_map(|prefix| {
             let from = asked.from().copied();
@@ -96,7 +96,10 @@ impl List for AllocationList {
     }
 }
 
-/// The job that a read names.
+/// Returns the job of an ID in the namespace of a read.
+///
+/// # Errors
+/// 404 if it does not exist. `*` is no namespace of a job.
 fn find<'v>(view: &'v Tracked, read: &Read, id: &str) -> Result<&'v Entry<Job>, ApiError> {
     view.get::<Jobs>((&read.namespace, id))
         .filter(|_| read.namespace != ALL_NAMESPACES)
@@ -104,6 +107,7 @@ fn find<'v>(view: &'v Tracked, read: &Read, id: &str) -> Result<&'v Entry<Job>, 
 }
 
 /// `GET /v1/job/:id`
+// Nomad: command/agent/job_endpoint.go, HTTPServer.jobQuery.
 pub(crate) async fn get(call: NomadRequest) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
@@ -114,6 +118,7 @@ pub(crate) async fn get(call: NomadRequest) -> Reply {
 }
 
 /// `GET /v1/job/:id/summary`
+// Nomad: command/agent/job_endpoint.go, HTTPServer.jobSummaryRequest.
 pub(crate) async fn summary(call: NomadRequest) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
@@ -124,7 +129,8 @@ pub(crate) async fn summary(call: NomadRequest) -> Reply {
         .await
 }
 
-/// `GET /v1/job/:id/allocations`. Of a job that is gone, too: its allocations may still be there.
+/// `GET /v1/job/:id/allocations`. A deleted job is no error, because its allocations may still exist.
+// Nomad: command/agent/job_endpoint.go, HTTPServer.jobAllocations.
 pub(crate) async fn allocations(call: NomadRequest) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
@@ -136,7 +142,8 @@ pub(crate) async fn allocations(call: NomadRequest) -> Reply {
         .await
 }
 
-/// `GET /v1/node/:id/allocations`, those of namespaces whose jobs the caller may read.
+/// `GET /v1/node/:id/allocations`: those of namespaces whose jobs the caller may read.
+// Nomad: nomad/node_endpoint.go, Node.GetAllocs.
 pub(crate) async fn of_node(call: NomadRequest) -> Reply {
     let read = Read::of(&call.query)?;
     let node = parse_id(call.segment("id")).map_err(|_| ApiError::not_found("node not found"))?;
@@ -149,8 +156,8 @@ pub(crate) async fn of_node(call: NomadRequest) -> Reply {
         .await
 }
 
-/// `GET /v1/allocation/:id`, whatever its namespace. One that the caller may not read is as one that
-/// isn't there.
+/// `GET /v1/allocation/:id`, in any namespace. Replies 404 for an allocation that the caller may not read.
+// Nomad: command/agent/alloc_endpoint.go, HTTPServer.allocGet.
 pub(crate) async fn allocation(call: NomadRequest) -> Reply {
     let read = Read::of(&call.query)?;
     let unknown = || ApiError::not_found("alloc not found");
@@ -164,21 +171,21 @@ pub(crate) async fn allocation(call: NomadRequest) -> Reply {
         .await
 }
 
-/// A list of things that there are none of: evaluations and deployments, because nothing is scheduled
-/// here. Never waits.
+/// Replies with an empty list of evaluations or deployments, because this server schedules no work. Never waits.
 pub(crate) fn none(call: &NomadRequest) -> Reply {
     Read::of(&call.query)?;
     Ok(reply::nothing(call.app.store()))
 }
 
-/// The last deployment of a job, which had none.
+/// `GET /v1/job/:id/deployment`: always `null`, which is Nomad's reply for a job without a deployment.
 pub(crate) fn no_deployment(call: &NomadRequest) -> Reply {
     Read::of(&call.query)?;
     let body = reply::render(&Value::Null, call.query.pretty())?;
     Ok(reply::json_body(body, &Meta::at(call.app.store().index().max(1))))
 }
 
-/// `GET /v1/job/:id/versions`: the only one that is kept.
+/// `GET /v1/job/:id/versions`: the current version, because the store keeps no older ones.
+// Nomad: command/agent/job_endpoint.go, HTTPServer.jobVersions.
 pub(crate) async fn versions(call: NomadRequest) -> Reply {
     let read = Read::of(&call.query)?;
     call.app

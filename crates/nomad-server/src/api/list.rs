@@ -1,8 +1,8 @@
-//! Lists: one declaration for each, and everything that all of them do.
+//! List endpoints: a declaration for each, and the engine that serves all of them.
 //!
-//! A [`List`] says what is listed, in which order, which parameters select, what filters see and
-//! what is shown. From that follow paging, filters, page tokens, watches, `reverse`, what a token's
-//! holder may see, streaming, and the OpenAPI document; no handler repeats any of it.
+//! A [`List`] declares the rows and their order, the parameters that select rows, the row as filters see it, and the
+//! row as replies show it. Paging, filters, page tokens, blocking, `reverse`, permissions, streaming and the OpenAPI
+//! document follow from the declaration; no handler repeats any of them.
 //!
 //! ```text
 //! pub(crate) struct Nodes;
@@ -12,7 +12,7 @@
 //!     const SUMMARY: &'static str = "Lists nodes.";
 //!     const RULE: Rule = Rule::Node(Level::Read);
 //!     const SELECTORS: &'static [Parameter] =
-//!         &[Parameter::even_hex("prefix", "What the ID starts with.")];
+//!         &[Parameter::even_hex("prefix", "A prefix of the ID.")];
 //!     type Key = Uuid;
 //!     type Item = NodeItem;
 //!     type Stub<'i> = NodeStub<'i>;
@@ -25,8 +25,8 @@
 //! }
 //! ```
 //!
-//! and in the table of routes `list::<Nodes>()`, with `.of_type("host")` where `type=` tells lists of
-//! one path apart.
+//! The table of routes then has `list::<Nodes>()`, with `.of_type("host")` where `type=` selects one of several lists
+//! of a path.
 
 use serde::Serialize;
 use statehold_filter::{Conjunct, Filter, Filterable, Kind as FieldKind, Schema};
@@ -45,67 +45,66 @@ use statehold_server_core::meter::{Meter, STEPS_PER_CHECK};
 use statehold_server_core::state::ServerState;
 use statehold_server_core::turns::Urgency;
 
-/// Rows of an answer that are kept from reading to sending; those that follow are read again. A chunk has
-/// no more unless its rows are very short.
+/// Maximum number of rows that are kept between reading and sending; later rows are read again for each chunk. A chunk
+/// has more rows only if they are very short.
 const KEPT_ROWS: usize = 1_024;
 
-/// Maximum number of rows of a page that is read without a turn: handing the thread's other tasks on
-/// would cost more.
+/// Maximum number of rows of a page that is read without a turn: moving the thread's other tasks away would cost more
+/// than the read.
 const SHORT_PAGE_ROWS: usize = 100;
 
-/// Bytes of a filter without patterns that is compiled without a turn.
+/// Maximum length of a filter without patterns that is compiled without a turn.
 const SHORT_FILTER: usize = 256;
 
 /// A list endpoint.
 pub(crate) trait List: Send + Sync + 'static {
-    /// What the endpoint is called in the OpenAPI document. A page token is bound to it.
+    /// The operation ID in the OpenAPI document. Page tokens are bound to it.
     const ID: &'static str;
-    /// What it does, a sentence.
+    /// The summary, one sentence.
     const SUMMARY: &'static str;
     /// The permission of the list. Rows of namespaces for which the caller lacks it are left out.
     const RULE: Rule;
-    /// The parameters that select rows, beside the namespace and the filter. A page token is bound to
-    /// their values.
+    /// The parameters that select rows, beside the namespace and the filter. Page tokens are bound to their values.
     const SELECTORS: &'static [Parameter];
-    /// All parameters, of which those that lists have in common follow from this trait.
+    /// All parameters: the selectors, and those of every list.
     const PARAMETERS: &'static [&'static [Parameter]] =
         &[Self::SELECTORS, NAMESPACE, PAGING, BLOCKING, COMMON];
 
-    /// What rows are ordered by.
+    /// The key that orders rows.
     type Key: Key + Send + Sync;
-    /// A row as filters see it, with values that follow from other rows. It MUST own its values.
+    /// A row as filters see it, with values computed from other rows. It MUST own its values.
     type Item: Filterable + Send + 'static;
-    /// What is shown of a row.
+    /// A row as replies show it.
     type Stub<'i>: Serialize;
 
-    /// The rows that are asked for, in the order that is asked for, from [`Asked::from`] on. All that
-    /// the rows depend on has to be read through `view`: that is what a blocking query waits on.
+    /// Returns the requested rows in the requested order, starting at [`Asked::from`]. Every input of a row MUST be read
+    /// through `view`, because a blocking query waits for changes of exactly those reads.
     fn rows<'v>(
         view: &'v Tracked,
         asked: &'v Asked<Self::Key>,
     ) -> impl Iterator<Item = Self::Item> + 'v;
 
-    /// Where an item stands in the order.
+    /// Returns the key of an item.
     fn key(item: &Self::Item) -> Ref<'_, Self::Key>;
 
-    /// The namespace of an item; `None` when such rows are in no namespace.
+    /// Returns the namespace of an item; `None` if such rows have no namespace.
     fn namespace(item: &Self::Item) -> Option<&str> {
         let _ = item;
         None
     }
 
-    /// Returns an item that its filter selected with everything that is shown and that the filter does not
-    /// see: reading it for each row of the table would cost more than the list itself.
+    /// Adds to a selected item the values that replies show but the filter does not use. Reading them for each row of
+    /// the table would cost more than the list itself.
     fn complete(view: &Tracked, asked: &Asked<Self::Key>, item: Self::Item) -> Self::Item {
         let _ = (view, asked);
         item
     }
 
-    /// What is shown of an item.
+    /// Returns an item as replies show it.
     fn stub(item: &Self::Item) -> Self::Stub<'_>;
 }
 
-/// The operation that serves a list.
+/// Returns the operation that serves a list.
 pub(crate) const fn list<L: List>() -> Operation {
     let operation = Operation::new(&[Verb::Get], L::ID, L::RULE, |call| Box::pin(serve::<L>(call)));
     operation
@@ -115,12 +114,12 @@ pub(crate) const fn list<L: List>() -> Operation {
         .answer(Answer::List(fields::<L>))
 }
 
-/// The fields that a filter of the list can ask for.
+/// Returns the fields that filters of the list can use.
 fn fields<L: List>() -> Option<&'static Schema> {
     FieldKind::schema(L::Item::KIND)
 }
 
-/// What a request asks of a list.
+/// The parameters of a list request, for [`List::rows`].
 #[derive(Debug)]
 pub(crate) struct Asked<K> {
     read: Read,
@@ -133,38 +132,38 @@ pub(crate) struct Asked<K> {
 }
 
 impl<K> Asked<K> {
-    /// The namespace, or `*`.
+    /// Returns the namespace, or `*`.
     pub(crate) fn namespace(&self) -> &str {
         &self.read.namespace
     }
 
-    /// The value of a declared parameter, empty when it is absent.
+    /// Returns the value of a declared parameter; empty if it is absent.
     pub(crate) fn text(&self, name: &str) -> &str {
         debug_assert!(self.selectors.iter().any(|declared| declared.name == name), "{name}");
         self.read.query.text(name).unwrap_or_default()
     }
 
-    /// The value of a declared parameter of hex digits.
+    /// Returns the value of a declared parameter of hex digits.
     pub(crate) fn hex(&self, name: &str) -> Option<&HexPrefix> {
         self.prefixes.iter().find(|(found, _)| *found == name).map(|(_, prefix)| prefix)
     }
 
-    /// In which direction.
+    /// Returns the direction.
     pub(crate) fn order(&self) -> Order {
         self.read.order
     }
 
-    /// What every row satisfies that the filter matches, for a planner.
+    /// Returns conditions that every row satisfies which the filter matches, for the planner of the domain.
     pub(crate) fn conjuncts(&self) -> &[Conjunct] {
         &self.conjuncts
     }
 
-    /// Whether the filter reads one of these fields of a row.
+    /// Returns whether the filter reads one of these fields of a row.
     pub(crate) fn reads(&self, fields: &[&str]) -> bool {
         self.fields.iter().any(|read| fields.contains(&&**read))
     }
 
-    /// The key to begin at, unless at the first one. There may be no such row any more.
+    /// Returns the key at which the page starts, or `None` for the first page. Its row may have been deleted.
     pub(crate) fn from(&self) -> Option<&K> {
         self.from.as_ref()
     }
@@ -174,25 +173,25 @@ impl<K> Asked<K> {
 pub(crate) struct Listing<L: List> {
     asked: Asked<L::Key>,
     filter: Option<Filter<L::Item>>,
-    /// What a page token must have been made for.
+    /// The scope of page tokens: a token MUST have been created for an equal one.
     name: String,
     access: Access,
 }
 
-/// The rows of an answer, or the first of them, and where the next page begins.
+/// The rows of a reply, or the first of them, and the start of the next page.
 pub(crate) struct Page<L: List> {
     pub(crate) items: Vec<L::Item>,
     pub(crate) rest: Option<Rest<L::Key>>,
-    /// The state that the rows are of.
+    /// The snapshot that the rows were read from.
     pub(crate) view: Snapshot,
     next: Option<PageToken>,
 }
 
-/// The rows of an answer that are read when their client takes them.
+/// The rows of a reply that are read again when the client takes them.
 pub(crate) struct Rest<K> {
     /// The key of the first one.
     pub(crate) from: K,
-    /// How many there are.
+    /// Their number.
     pub(crate) rows: usize,
 }
 
@@ -229,33 +228,31 @@ impl<L: List> Listing<L> {
         Ok(Self { asked, filter, name, access: call.access.clone() })
     }
 
-    /// Whether rows may be left out, so that any number may have to be read for one.
+    /// Returns whether rows may be skipped, so that any number may be read for each one of the reply.
     pub(crate) fn leaves_out(&self) -> bool {
         self.filter.is_some() || !self.access.is_unlimited()
     }
 
-    /// Whether it is a page of few rows with none left out.
+    /// Returns whether the page has few rows and none is skipped.
     fn is_short(&self) -> bool {
         self.asked.read.per_page.is_some_and(|rows| rows <= SHORT_PAGE_ROWS)
             && !self.leaves_out()
             && L::SELECTORS.iter().all(|parameter| self.asked.text(parameter.name).is_empty())
     }
 
-    /// The bytes that it holds while it waits.
+    /// Returns the bytes that the request holds while it waits.
     fn bytes(&self) -> usize {
-        // The name of the listing, the conjuncts and the fields repeat the filter's text.
+        // The scope, the conjuncts and the fields repeat the filter's text.
         let filter = self.filter.as_ref();
         let filter = filter.map_or(0, |filter| filter.bytes_estimated() + 3 * filter.text().len());
         PARKED_BYTES + self.asked.read.query.bytes() + self.name.len() + filter
     }
 
-    /// Takes a page off the list, or all of it. Rows that the caller may not see are as if they
-    /// weren't there: no token tells of them either.
+    /// Reads a page, or the complete list. Rows that the caller may not see are omitted, and no page token names one.
     ///
-    /// All rows share one budget of evaluation. A page that passes it is refused as a whole, because a
-    /// list that lacks rows looks complete. For the same reason a long list is read to its end here,
-    /// although most of it is read again when its client takes it: its index and its refusals come
-    /// before its first byte.
+    /// All rows share one evaluation budget. A page that exceeds it is rejected as a whole, because a list without some
+    /// of its rows looks complete. For the same reason a long list is read to its end here, although most of it is read
+    /// again when the client takes it: its index and its rejections come before its first byte.
     fn page(&self, view: &Tracked, meter: &mut Meter) -> Result<Page<L>, ApiError> {
         let (limit, scanned_max) = match self.asked.read.per_page {
             Some(per_page) => (per_page, PAGE_SCANNED_MAX),
@@ -269,6 +266,7 @@ impl<L: List> Listing<L> {
             if !self.sees(&item) {
                 continue;
             }
+            // A selective filter could scan the table for one page: the client gets a token and continues.
             if taken == limit || scanned == scanned_max {
                 next = Some(PageToken::new::<L::Key>(&self.name, L::key(&item)));
                 break;
@@ -278,7 +276,7 @@ impl<L: List> Listing<L> {
                 continue;
             }
             taken += 1;
-            // Those of the rest as well: a blocking query waits for changes of all that it shows.
+            // Rows of the rest, too: a blocking query waits for changes of everything that it shows.
             let item = L::complete(view, &self.asked, item);
             match &mut rest {
                 Some(rest) => rest.rows += 1,
@@ -289,8 +287,8 @@ impl<L: List> Listing<L> {
         Ok(Page { items, rest, view: view.snapshot(), next })
     }
 
-    /// Writes rows of `view` with `write` from the key of `rest` on, until it returns `false` for one,
-    /// which then is the first of the rest; `None` when there is no more.
+    /// Passes rows of `view` to `write`, starting at `rest`, until it returns `false`. Returns the new rest, which begins
+    /// with the row of that call, or `None` after the last row.
     pub(crate) fn resume(
         &mut self,
         view: &Snapshot,
@@ -318,7 +316,7 @@ impl<L: List> Listing<L> {
         Ok(None)
     }
 
-    /// The key of an item, for a later look.
+    /// Returns an owned copy of an item's key.
     pub(crate) fn owned_key(&self, item: &L::Item) -> Result<L::Key, ApiError> {
         let token = PageToken::new::<L::Key>(&self.name, L::key(item));
         PageToken::parse(&self.name, token.as_str()).map_err(|error| ApiError::internal(&error))
@@ -328,8 +326,8 @@ impl<L: List> Listing<L> {
         L::namespace(item).is_none_or(|namespace| self.access.sees(&L::RULE, namespace))
     }
 
-    /// The steps that the meter notes for a row. With a filter each row is worth a look at the clock,
-    /// because one may take as long as thousands without.
+    /// Returns the steps that the meter counts for a row. With a filter each row is worth a check of the clock, because
+    /// it may take as long as thousands without one.
     fn steps(&self) -> u64 {
         if self.filter.is_some() { STEPS_PER_CHECK } else { 0 }
     }
@@ -339,25 +337,25 @@ impl<L: List> Listing<L> {
         match filter.matches_within(item, meter.budget()) {
             Ok(matches) => Ok(matches),
             Err(error) if error.is_too_costly() => Err(meter.too_costly(&error).into()),
-            // A row without an answer does not match.
+            // A row for which the filter has no result does not match.
             Err(_) => Ok(false),
         }
     }
 }
 
-/// Whether compiling a filter may take milliseconds: a pattern becomes a table of states.
+/// Returns whether compiling a filter may take milliseconds: a pattern compiles to a table of states.
 fn is_slow(filter: &str) -> bool {
     filter.len() > SHORT_FILTER || filter.contains("matches")
 }
 
-/// The field of a row at which a selector begins, in whichever notation it is written.
+/// Returns the first field of a selector, in any of its notations.
 fn first_field(selector: &str) -> Box<str> {
     let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
     let mut parts = selector.split(|letter| !is_part(letter));
     parts.find(|part| !part.is_empty()).unwrap_or_default().into()
 }
 
-/// Answers a request for a list.
+/// Serves a list request.
 async fn serve<L: List>(call: NomadRequest) -> Reply {
     let listing = if is_slow(call.query.text("filter").unwrap_or_default()) {
         let turn = call.app.turn(Urgency::Now).await?;
@@ -368,6 +366,7 @@ async fn serve<L: List>(call: NomadRequest) -> Reply {
     } else {
         Listing::<L>::of(&call)?
     };
+    // A short page runs without a turn, because it costs less than the wait for one.
     let (read, bytes) = (&listing.asked.read, listing.bytes());
     let page = |view: &Tracked, meter: &mut Meter| listing.page(view, meter);
     let answer = if listing.is_short() {

@@ -1,4 +1,4 @@
-//! `/metrics`, for Prometheus, and `/v1/metrics`, in Nomad's names.
+//! `/metrics` for Prometheus, and `/v1/metrics` with Nomad's names.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ pub(crate) fn serve(call: &NomadRequest) -> Reply {
     Ok(call.app.metrics_reply()?)
 }
 
-/// A number with the labels that tell it from others of its name.
+/// A gauge with its labels.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Gauge {
@@ -32,7 +32,8 @@ pub(crate) struct Gauge {
     labels: BTreeMap<&'static str, String>,
 }
 
-/// `GET /v1/metrics` in the form of Nomad.
+/// The body of `GET /v1/metrics`.
+// go-metrics: inmem_endpoint.go, MetricsSummary.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Summary {
@@ -43,18 +44,19 @@ pub(crate) struct Summary {
     samples: [(); 0],
 }
 
-/// The metrics of Nomad that there is state for.
+/// Returns the body of `GET /v1/metrics`.
 pub(crate) fn nomad_summary(gauges: Vec<Gauge>) -> Summary {
     let timestamp = jiff::Timestamp::now().to_string();
     Summary { timestamp, gauges, points: [], counters: [], samples: [] }
 }
 
-/// Reads each job and node: it waits for a turn.
+/// Computes those of Nomad's gauges for which the store has state. Waits for a turn, because it reads every job and
+/// node.
 pub(crate) async fn nomad_gauges(call: &NomadRequest) -> Result<Vec<Gauge>, ApiError> {
     let turn = call.app.turn(Urgency::Now).await?;
     let (gauges, mut meter) =
         ServerState::compute(call.app.meter(), turn, |meter| read_gauges(call, meter));
-    // Sums that lack rows look complete.
+    // Sums without some of the rows look complete.
     meter.take_refusal().map_or(Ok(gauges), |refusal| Err(refusal.into()))
 }
 
@@ -63,7 +65,7 @@ fn read_gauges(call: &NomadRequest, meter: &mut Meter) -> Vec<Gauge> {
     let mut gauges = Vec::new();
     let mut add = |name, value: u64, labels: &[(&'static str, &str)]| {
         let labels = labels.iter().map(|(label, value)| (*label, (*value).to_owned())).collect();
-        // Far below 2^53, up to which a float counts exactly.
+        // Far below 2^53, up to which a float is exact.
         #[expect(clippy::cast_precision_loss, reason = "numbers of rows")]
         gauges.push(Gauge { name, value: value as f64, labels });
     };
@@ -77,6 +79,7 @@ fn read_gauges(call: &NomadRequest, meter: &mut Meter) -> Vec<Gauge> {
             *count += 1;
         }
         for (group, counts) in summary.groups() {
+            // Nomad: nomad/leader.go, Server.publishJobSummaryMetrics and iterateJobSummaryMetrics.
             let labels = [
                 ("exported_job", &*job.id),
                 ("namespace", &*job.namespace),
@@ -108,10 +111,10 @@ fn read_gauges(call: &NomadRequest, meter: &mut Meter) -> Vec<Gauge> {
     gauges
 }
 
-/// The media type of the text that Prometheus read first.
+/// The media type of Prometheus' text format, which Nomad sends.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The metrics of Nomad as text, with `_` for the dots in their names.
+/// Returns the gauges in Prometheus' text format, with `_` for the dots in their names.
 pub(crate) fn nomad_text(mut gauges: Vec<Gauge>) -> Response<Body> {
     // All samples of a name must follow its type.
     gauges.sort_by(|a, b| a.name.cmp(b.name));
@@ -124,6 +127,7 @@ pub(crate) fn nomad_text(mut gauges: Vec<Gauge>) -> Response<Body> {
         }
         text.push_str(&name);
         for (at, (label, value)) in gauge.labels.iter().enumerate() {
+            // The text format escapes these three characters in label values.
             let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
             let _ = write!(text, "{}{label}=\"{value}\"", if at == 0 { '{' } else { ',' });
         }

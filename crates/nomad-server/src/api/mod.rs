@@ -1,8 +1,8 @@
 //! The endpoints.
 //!
-//! [`routes`] is the table of all of them; [`dispatch`] sends each request to the handler that the table names, if its
-//! caller may. Handlers parse, call the domain and render. What all reads and writes have in common is in
-//! [`crate::state`], what all lists have in [`list`].
+//! [`routes`] is the table of all endpoints; [`dispatch`] checks the caller's permission and calls the handler of the
+//! table. Handlers parse, call the domain and render. [`crate::state`] has the common parts of reads and writes, and
+//! [`list`] those of lists.
 
 pub(crate) mod agent;
 mod dispatch;

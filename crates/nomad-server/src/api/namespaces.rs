@@ -74,6 +74,7 @@ impl List for NamespaceList {
 }
 
 /// `GET /v1/namespace/:name`
+// Nomad: command/agent/namespace_endpoint.go, HTTPServer.namespaceQuery, which has the capital letter of the message.
 pub(crate) async fn get(call: NomadRequest) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
@@ -86,7 +87,8 @@ pub(crate) async fn get(call: NomadRequest) -> Reply {
         .await
 }
 
-/// `PUT /v1/namespace`, `PUT /v1/namespace/:name`: creates or changes.
+/// `PUT /v1/namespace`, `PUT /v1/namespace/:name`: creates or updates a namespace.
+// Nomad: command/agent/namespace_endpoint.go, HTTPServer.namespaceUpdate.
 pub(crate) async fn put(mut call: NomadRequest) -> Reply {
     let name = call.segments.namespace().map(str::to_owned);
     let namespace = call.parse(|body| input::namespace_body(body, name.as_deref())).await?;

@@ -12,7 +12,7 @@ use crate::api::params::Read;
 use crate::error::ApiError;
 use crate::request::NomadRequest;
 
-/// The field with the host volumes that a node reports, each of which is a row of its own.
+/// The field with the host volumes that a node reports, each of which is a separate row.
 const HOST_VOLUMES: &str = "HostVolumes";
 
 /// `GET /v1/nodes`, by ID.
@@ -33,14 +33,15 @@ impl List for NodeList {
     type Stub<'i> = NodeStub<'i>;
 
     fn rows<'v>(view: &'v Tracked, asked: &'v Asked<Uuid>) -> impl Iterator<Item = NodeItem> + 'v {
-        // The empty prefix is that of every ID.
+        // The empty prefix matches every ID.
         let prefix = asked.hex("prefix").copied().or_else(|| HexPrefix::parse("").ok());
         let rows = prefix
             .into_iter()
             .flat_map(|prefix| list_nodes(view, &prefix, asked.order(), asked.from().copied()));
-        // Nomad, too, takes any value but a true one for false.
+        // Nomad: command/agent/http.go, parseNodeListStubFields. Any value that is not true counts as false.
         let flag = |name| matches!(asked.text(name), "1" | "t" | "T" | "true" | "TRUE" | "True");
         let fields = NodeStubFields { os: flag("os"), resources: flag("resources") };
+        // The host volumes of each node are a scan of their own, which only a filter of that field needs here.
         let filtered = asked.reads(&[HOST_VOLUMES]);
         rows.map(move |node| {
             let item = NodeItem::without_host_volumes(node).showing(fields);
@@ -62,8 +63,10 @@ impl List for NodeList {
 }
 
 /// `GET /v1/node/:id`
+// Nomad: command/agent/node_endpoint.go, HTTPServer.nodeQuery.
 pub(crate) async fn get(call: NomadRequest) -> Reply {
     let read = Read::of(&call.query)?;
+    // Nomad returns 404 for an ID that is no UUID, too.
     let unknown = || ApiError::not_found("node not found");
     let id = parse_id(call.segment("id")).map_err(|_| unknown())?;
     call.app

@@ -14,12 +14,13 @@ use statehold_server_core::state::ServerState;
 use statehold_server_core::turns::Urgency;
 
 /// The header with the checksum of a snapshot, which Nomad's client verifies.
+// Nomad: command/agent/operator_endpoint.go, HTTPServer.snapshotSaveRequest.
 const DIGEST: HeaderName = HeaderName::from_static("digest");
 
-/// `GET /v1/operator/snapshot`: returns the bytes that `statehold backup` writes. Holds all of it in memory, because its
-/// checksum goes before it.
+/// `GET /v1/operator/snapshot`: returns the bytes that `statehold backup` writes. Holds the complete backup in memory,
+/// because the header with its checksum is sent before it.
 pub(crate) async fn save(call: NomadRequest) -> Reply {
-    // It is as large as the store, so short reads go first.
+    // A backup is as large as the store, so short reads go first.
     let turn = call.app.turn(Urgency::Later).await?;
     let (saved, _) = ServerState::compute(call.app.meter(), turn, |_| {
         let mut backup = Vec::new();
@@ -36,8 +37,8 @@ pub(crate) async fn save(call: NomadRequest) -> Reply {
     Ok(reply)
 }
 
-/// `PUT /v1/operator/snapshot`: refused. The rows of a restored store would not be those of the
-/// directories and files that this server has.
+/// `PUT /v1/operator/snapshot`: rejected, because the restored rows would not match the volumes in this server's
+/// directories.
 pub(crate) fn restore() -> Reply {
     Err(ApiError::by_caller(
         StatusCode::NOT_IMPLEMENTED,

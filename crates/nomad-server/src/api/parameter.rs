@@ -5,7 +5,7 @@
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// Its meaning, in one sentence.
+    /// The description, one sentence.
     pub(crate) doc: &'static str,
 }
 

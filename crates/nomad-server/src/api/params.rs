@@ -1,5 +1,6 @@
-//! Query parameters, by the rules of Nomad's HTTP API: the first of repeated values counts,
-//! unknown ones are ignored, and which of two errors is told depends on the order of the checks.
+//! Parses query parameters by the rules of Nomad's HTTP API: the first of repeated values counts, unknown parameters
+//! are ignored, and the order of the checks decides which of two errors is reported.
+// Nomad: command/agent/http.go, HTTPServer.parse.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,10 +13,13 @@ use statehold_store::Order;
 use crate::error::ApiError;
 use statehold_server_core::duration;
 
-/// How long a blocking query waits when the client doesn't say.
+/// The wait of a blocking query without `wait`.
+// Nomad: nomad/structs/structs.go, DefaultBlockingRPCQueryTime.
 pub(crate) const WAIT_DEFAULT: Duration = Duration::from_secs(300);
 
-/// How long a blocking query waits at the most, before jitter.
+/// Maximum wait of a blocking query, before jitter.
+// Nomad's documentation promises 10 minutes. Its code waits at most 5: nomad/structs/structs.go,
+// MaxBlockingRPCQueryTime.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// The decoded query string.
@@ -28,39 +32,41 @@ impl Query {
         Self(form_urlencoded::parse(raw.as_bytes()).into_owned().collect())
     }
 
-    /// The bytes that it holds.
+    /// Returns the bytes that the parameters hold.
     pub(crate) fn bytes(&self) -> usize {
         let own = size_of::<(String, String)>();
         self.0.iter().map(|(name, value)| own + name.capacity() + value.capacity()).sum()
     }
 
-    /// The first value of a parameter, which may be empty.
+    /// Returns the first value of a parameter, which may be empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of a parameter unless it is absent or empty.
+    /// Returns the value of a parameter, unless it is absent or empty.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
     }
 
-    /// Whether replies are indented: any value but `0`, an empty one included.
+    /// Returns whether replies are indented: for any value but `0`, including an empty one.
+    // Nomad: command/agent/http.go, HTTPServer.wrap.
     pub(crate) fn pretty(&self) -> bool {
         self.get("pretty").is_some_and(|value| value != "0")
     }
 
-    /// The namespace that a write names, or else the default one.
+    /// Returns the namespace of the query, or else the default one.
+    // Nomad: command/agent/http.go, parseNamespace.
     pub(crate) fn namespace(&self) -> &str {
         self.text("namespace").unwrap_or(DEFAULT_NAMESPACE)
     }
 
-    /// The namespace of a request whose body can name one too: the query's comes first.
+    /// Returns the namespace of the query, or else that of the body, or else the default one.
     pub(crate) fn namespace_or<'a>(&'a self, body: &'a str) -> &'a str {
         let own = Some(body).filter(|body| !body.is_empty());
         self.text("namespace").or(own).unwrap_or(DEFAULT_NAMESPACE)
     }
 
-    /// A parameter that is a boolean: absent and empty are false.
+    /// Returns the value of a boolean; `false` if it is absent or empty.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, ApiError> {
         match self.text(name) {
             None => Ok(false),
@@ -70,7 +76,7 @@ impl Query {
     }
 }
 
-/// The spellings of a boolean that Go's `strconv.ParseBool` takes.
+/// Parses the spellings of a boolean that Go's `strconv.ParseBool` accepts.
 fn parse_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
@@ -79,16 +85,16 @@ fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// The parameters that every read takes.
+/// The parameters of every read.
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) query: Query,
-    /// The namespace, `*` for all where a listing supports it.
+    /// The namespace; `*` for all, where a list supports it.
     pub(crate) namespace: String,
-    /// Rows of a page; `None` for all.
+    /// Maximum rows of a page; `None` for all.
     pub(crate) per_page: Option<usize>,
     pub(crate) order: Order,
-    /// 0 for "do not block".
+    /// The read waits until its index is greater; 0 never waits.
     pub(crate) min_index: u64,
     pub(crate) wait: Duration,
 }
@@ -101,6 +107,7 @@ impl Read {
             ));
         }
         let per_page = per_page(query)?;
+        // Nomad: command/agent/http.go, parseReverse: any other value is false.
         let order = match query.get("reverse") {
             Some("true") => Order::Descending,
             _ => Order::Ascending,
@@ -115,14 +122,16 @@ impl Read {
     }
 }
 
-/// A decimal number without a sign.
+/// Parses a decimal number without a sign, like Go's `strconv.ParseUint`.
 fn unsigned<N: FromStr>(text: &str) -> Option<N> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// The rows of a page; none for all.
+/// Returns the maximum number of rows of a page; `None` for all.
+// Nomad: command/agent/http.go, parsePagination, which accepts negative numbers and then returns no rows.
 pub(crate) fn per_page(query: &Query) -> Result<Option<usize>, ApiError> {
     let Some(text) = query.text("per_page") else { return Ok(None) };
+    // 32 bits, because Nomad's `PerPage` is an `int32`.
     let number: i32 = text.parse().map_err(|_| {
         ApiError::bad_request("Expect a number for `per_page` query string parameter")
     })?;
@@ -138,6 +147,7 @@ pub(crate) fn per_page(query: &Query) -> Result<Option<usize>, ApiError> {
 fn wait(query: &Query) -> Result<Duration, ApiError> {
     let Some(text) = query.text("wait") else { return Ok(WAIT_DEFAULT) };
     match duration::parse(text) {
+        // Nomad: command/agent/http.go, parseWait.
         None => Err(ApiError::bad_request("Invalid wait time")),
         Some(Duration::ZERO) => Ok(WAIT_DEFAULT),
         Some(wait) => Ok(wait.min(WAIT_MAX)),
@@ -159,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_are_go_durations_with_a_default_and_a_cap() {
+    fn waits_are_go_durations_with_a_default_and_a_maximum() {
         for (text, seconds) in [
             ("", 300.0),
             ("wait=", 300.0),
@@ -193,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn pretty_is_anything_but_zero() {
+    fn pretty_is_any_value_but_zero() {
         for (query, pretty) in
             [("", false), ("pretty", true), ("pretty=false", true), ("pretty=0", false)]
         {

@@ -31,7 +31,7 @@ impl List for CsiPluginList {
     ) -> impl Iterator<Item = PluginItem> + 'v {
         let from = asked.from().map(String::as_str);
         let plugins = list_plugins(view, asked.text("prefix"), asked.order(), from);
-        // A plugin may run on each node of a cluster: its instances are read for the filters that ask.
+        // A plugin may run on every node, so its instances are read only for filters that use them.
         let reads_instances = asked.reads(&PluginItem::INSTANCE_FIELDS);
         plugins.map(move |plugin| {
             if reads_instances {
@@ -51,16 +51,18 @@ impl List for CsiPluginList {
     }
 }
 
-/// `GET /v1/plugins` with another type, or none: nothing is of it.
+/// `GET /v1/plugins` with another type, or none: an empty list.
+// Nomad: command/agent/csi_endpoint.go, HTTPServer.CSIPluginsRequest.
 #[expect(clippy::unnecessary_wraps, reason = "it is a handler")]
 pub(crate) fn untyped(call: &NomadRequest) -> Reply {
     Ok(reply::nothing(call.app.store()))
 }
 
 /// `GET /v1/plugin/csi/:id`
+// Nomad: nomad/csi_endpoint.go, CSIPlugin.Get.
 pub(crate) async fn get(call: NomadRequest) -> Reply {
     let read = Read::of(&call.query)?;
-    // Allocations are for who may read the jobs of their namespace, also when it is one of all.
+    // Each allocation requires the permission to read the jobs of its namespace, with `namespace=*`, too.
     let sees = |namespace: &str| call.access.has(namespace, &[Capability::ReadJob]);
     call.app
         .large_object(&call, &read, |view, render, _| {

@@ -1,4 +1,4 @@
-//! `/v1/node/pools` and `/v1/node/pool/…`: the pools that nodes name, and those that always exist.
+//! `/v1/node/pools` and `/v1/node/pool/…`: the pools that nodes name, and the built-in ones.
 
 use statehold_nomad::{ALL_NODE_POOL, NodeItem, NodePool, Nodes, list_node_pools};
 use statehold_store::{KeyRange, Order, ReadView, Tracked};
@@ -29,6 +29,7 @@ impl List for NodePoolList {
         view: &'v Tracked,
         asked: &'v Asked<String>,
     ) -> impl Iterator<Item = NodePool> + 'v {
+        // Pools have no table: they are collected from the nodes, and there are few.
         let mut pools = list_node_pools(view);
         if asked.order() == Order::Descending {
             pools.reverse();
@@ -59,6 +60,7 @@ fn find(view: &Tracked, name: &str) -> Result<NodePool, ApiError> {
 }
 
 /// `GET /v1/node/pool/:name`
+// Nomad: command/agent/node_pool_endpoint.go, HTTPServer.nodePoolQuery.
 pub(crate) async fn get(call: NomadRequest) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
@@ -69,12 +71,14 @@ pub(crate) async fn get(call: NomadRequest) -> Reply {
 }
 
 /// `GET /v1/node/pool/:name/nodes`
+// Nomad: command/agent/node_pool_endpoint.go, HTTPServer.nodePoolNodesList.
 pub(crate) async fn nodes(call: NomadRequest) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
         .large_object(&call, &read, |view, render, meter| {
             let name = call.segment("name");
             find(view, name)?;
+            // Nomad: nomad/structs/node_pool.go, NodePoolAll contains every node.
             let all = view.scan::<Nodes>(&KeyRange::<Uuid>::all(), Order::Ascending);
             let all = all.take_while(|_| meter.goes_on(false));
             let within = all.filter(|node| name == ALL_NODE_POOL || *node.node_pool == *name);

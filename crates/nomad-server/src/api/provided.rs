@@ -1,6 +1,6 @@
-//! What is not in the store but asked of storage providers: their volumes, and snapshots.
+//! Volumes and snapshots that only storage providers know, and the store does not.
 //!
-//! Nothing of it blocks, because nobody tells when it changes.
+//! None of these reads blocks, because providers do not report changes.
 
 use axum::http::HeaderName;
 use serde::Serialize;
@@ -20,16 +20,17 @@ use crate::node::turns::Subject;
 use crate::request::NomadRequest;
 use crate::state::NomadState;
 
-/// The header that has secrets for a provider: `name=value`, separated by commas.
+/// The header with secrets for a provider: `name=value`, separated by commas.
+// Nomad: command/agent/csi_endpoint.go, parseCSISecrets.
 const SECRETS: HeaderName = HeaderName::from_static("x-nomad-csi-secrets");
 
-/// The secrets of a request for its provider.
+/// Returns the secrets of a request for its provider.
 pub(crate) fn secrets(call: &NomadRequest) -> Secrets {
     let text = call.headers.get(SECRETS).and_then(|value| value.to_str().ok());
     input::secrets_header(text.unwrap_or_default())
 }
 
-/// What a request asks of one provider.
+/// The page that a request asks of one provider.
 struct Page {
     plugin: String,
     entries_max: u32,
@@ -37,7 +38,7 @@ struct Page {
 }
 
 impl Page {
-    /// Reads the parameters. The token is the provider's, and only in the body of an answer.
+    /// Parses the parameters. The page token is the provider's; replies have it in the body only.
     fn of(call: &NomadRequest) -> Result<Self, ApiError> {
         let text = |name| call.query.text(name).unwrap_or_default().to_owned();
         let per_page = per_page(&call.query)?.unwrap_or_default();
@@ -50,19 +51,20 @@ impl Page {
     }
 }
 
-/// The whole ID of the plugin that a request means, if it means one.
+/// Returns the full ID of the plugin that the unique prefix `id` identifies, if there is one.
 fn plugin_meant(call: &NomadRequest, id: &str) -> Option<Box<str>> {
     let view = call.app.store().snapshot();
     find_plugin(&view, id).ok().map(|plugin| plugin.id.clone())
 }
 
-/// Whether the caller may do in a namespace what the operation is for.
+/// Returns a predicate: whether the caller has the operation's permission in a namespace.
 fn sees(call: &NomadRequest) -> impl Fn(&str) -> bool + Send + 'static {
     let (access, rule) = (call.access.clone(), &call.operation.rule);
     move |namespace| access.sees(rule, namespace)
 }
 
-/// What replies with a provider's things have beside them.
+/// The fields that replies have beside a provider's objects.
+// Nomad: nomad/structs/structs.go, QueryMeta.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Asked {
@@ -94,7 +96,8 @@ struct Snapshots<'v> {
     asked: Asked,
 }
 
-/// `GET /v1/volumes/external`: the volumes that a provider has, known here or not.
+/// `GET /v1/volumes/external`: the volumes of a provider, registered here or not.
+// Nomad: command/agent/csi_endpoint.go, HTTPServer.CSIExternalVolumesRequest.
 pub(crate) async fn volumes(call: NomadRequest) -> Reply {
     let page = Page::of(&call)?;
     let plugin = plugin_meant(&call, &page.plugin);
@@ -104,6 +107,7 @@ pub(crate) async fn volumes(call: NomadRequest) -> Reply {
         let view = app.store().snapshot();
         let providers = app.node().providers();
         let found = list_external_volumes(&view, providers, &page.plugin, &page.asked())?;
+        // Data that another namespace registered is hidden from callers without its permission.
         let volumes = found.volumes.iter();
         let volumes =
             volumes.filter(|volume| !is_foreign_data(&view, &of, &volume.external_id, &sees));
@@ -116,7 +120,8 @@ pub(crate) async fn volumes(call: NomadRequest) -> Reply {
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
-/// `GET /v1/volumes/snapshot`: the snapshots that a provider has.
+/// `GET /v1/volumes/snapshot`: the snapshots of a provider.
+// Nomad: command/agent/csi_endpoint.go, HTTPServer.csiSnapshotList.
 pub(crate) async fn snapshots(call: NomadRequest) -> Reply {
     let page = Page::of(&call)?;
     let plugin = plugin_meant(&call, &page.plugin);
@@ -142,6 +147,7 @@ pub(crate) async fn snapshots(call: NomadRequest) -> Reply {
 }
 
 /// `PUT /v1/volumes/snapshot`: takes snapshots of volumes.
+// Nomad: command/agent/csi_endpoint.go, HTTPServer.csiSnapshotCreate.
 pub(crate) async fn create_snapshots(mut call: NomadRequest) -> Reply {
     let body = call.parse(input::snapshots_body).await?;
     let namespace = call.query.namespace_or(&body.namespace).to_owned();
@@ -150,6 +156,7 @@ pub(crate) async fn create_snapshots(mut call: NomadRequest) -> Reply {
     let plugin_of = |volume: &str| {
         view.get::<CsiVolumes>((&namespace, volume)).map(|volume| volume.plugin_id.clone())
     };
+    // Only the plugins to wait for. Each is resolved again once the request holds its volumes.
     let plugins = body.snapshots.iter().filter_map(|snapshot| match &*snapshot.plugin_id {
         "" => plugin_of(&snapshot.volume_id),
         plugin => Some(plugin.into()),
@@ -165,7 +172,7 @@ pub(crate) async fn create_snapshots(mut call: NomadRequest) -> Reply {
     let limited = !call.access.is_unlimited();
     let create = move |app: &NomadState| {
         let view = app.store().snapshot();
-        // With another plugin than its own, a volume's external ID names other data.
+        // With another plugin than the volume's own, its external ID names other data.
         for snapshot in body.snapshots.iter().filter(|_| limited) {
             if let Some(volume) = view.get::<CsiVolumes>((&namespace, &snapshot.volume_id))
                 && !snapshot.plugin_id.is_empty()
@@ -191,7 +198,8 @@ pub(crate) async fn create_snapshots(mut call: NomadRequest) -> Reply {
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
-/// `DELETE /v1/volumes/snapshot`: removes a snapshot.
+/// `DELETE /v1/volumes/snapshot`: deletes a snapshot.
+// Nomad: command/agent/csi_endpoint.go, HTTPServer.csiSnapshotDelete.
 pub(crate) async fn delete_snapshot(call: NomadRequest) -> Reply {
     let text = |name| call.query.text(name).unwrap_or_default().to_owned();
     let (plugin_id, snapshot) = (text("plugin_id"), text("snapshot_id"));
@@ -203,6 +211,7 @@ pub(crate) async fn delete_snapshot(call: NomadRequest) -> Reply {
     let of = plugin.clone().unwrap_or_default();
     let delete = move |app: &NomadState| {
         let view = app.store().snapshot();
+        // A missing parameter is left to the domain, which has Nomad's error for it.
         if limited && !plugin_id.is_empty() && !snapshot.is_empty() {
             check_snapshot(&view, app.node().providers(), &of, &snapshot, &secrets, &sees)?;
         }

@@ -1,4 +1,4 @@
-//! Replies: JSON as Nomad writes it, and the `X-Nomad-*` headers.
+//! Replies: JSON in Nomad's form, and the `X-Nomad-*` headers.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, header};
@@ -12,10 +12,12 @@ const KNOWN_LEADER: HeaderName = HeaderName::from_static("x-nomad-knownleader");
 const LAST_CONTACT: HeaderName = HeaderName::from_static("x-nomad-lastcontact");
 const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-nomad-nexttoken");
 
-/// What indented JSON is indented by.
+/// The indentation of pretty JSON.
+// Nomad: structs.JsonHandlePretty.
 const INDENT: &[u8] = b"    ";
 
-/// What the headers of a reply say beside its body.
+/// The metadata in the headers of a reply.
+// Nomad: nomad/structs/structs.go, QueryMeta.
 #[derive(Debug, Default)]
 pub(crate) struct Meta {
     pub(crate) index: u64,
@@ -27,7 +29,8 @@ impl Meta {
         Self { index, next_token: None }
     }
 
-    /// Sets the headers. A single server is its own leader and never out of contact with it.
+    /// Sets the headers. A single server is its own leader and always in contact with it.
+    // Nomad: command/agent/http.go, setMeta.
     pub(crate) fn put(&self, reply: &mut Response<Body>) {
         let headers = reply.headers_mut();
         headers.insert(INDEX, HeaderValue::from(self.index));
@@ -41,7 +44,8 @@ impl Meta {
     }
 }
 
-/// JSON: compact, or indented by four spaces and ended by a newline.
+/// Renders JSON: compact, or indented by four spaces and with a final newline.
+// Nomad: command/agent/http.go, HTTPServer.wrap.
 pub(crate) fn render(value: &impl Serialize, pretty: bool) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::with_capacity(1024);
     write(&mut body, value, pretty)?;
@@ -51,7 +55,7 @@ pub(crate) fn render(value: &impl Serialize, pretty: bool) -> Result<Vec<u8>, Ap
     Ok(body)
 }
 
-/// Writes a value after what is there.
+/// Appends a value to `body`.
 pub(crate) fn write(
     body: &mut Vec<u8>,
     value: &impl Serialize,
@@ -66,11 +70,11 @@ pub(crate) fn write(
     written.map_err(|error| ApiError::internal(&error))
 }
 
-/// Writes a value as an element of an indented array: on a line of its own, a step further in.
+/// Appends a value as an element of an indented array: on a new line, indented by one step.
 pub(crate) fn write_indented(body: &mut Vec<u8>, value: &impl Serialize) -> Result<(), ApiError> {
     let mut element = Vec::with_capacity(1024);
     write(&mut element, value, true)?;
-    // In JSON the newlines are those between values: in a text they are escaped.
+    // Every newline is between tokens: JSON escapes those in strings.
     for line in element.split(|byte| *byte == b'\n') {
         body.push(b'\n');
         body.extend_from_slice(INDENT);
@@ -79,7 +83,7 @@ pub(crate) fn write_indented(body: &mut Vec<u8>, value: &impl Serialize) -> Resu
     Ok(())
 }
 
-/// A reply with a body of JSON.
+/// Returns a reply with a JSON body.
 pub(crate) fn json_body(body: impl Into<Body>, meta: &Meta) -> Response<Body> {
     let mut reply = Response::new(body.into());
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -87,12 +91,12 @@ pub(crate) fn json_body(body: impl Into<Body>, meta: &Meta) -> Response<Body> {
     reply
 }
 
-/// A list of nothing, of a type that nothing is of.
+/// Returns an empty list, for types without objects.
 pub(crate) fn nothing(store: &Store) -> Response<Body> {
     json_body("[]", &Meta::at(store.index().max(1)))
 }
 
-/// 200 without a body.
+/// Returns a 200 without a body.
 pub(crate) fn empty(meta: &Meta) -> Response<Body> {
     let mut reply = Response::new(Body::empty());
     meta.put(&mut reply);

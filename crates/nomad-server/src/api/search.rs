@@ -1,4 +1,4 @@
-//! `/v1/search` and `/v1/search/fuzzy`, by which the command line completes and finds IDs.
+//! `/v1/search` and `/v1/search/fuzzy`, with which the command line completes and finds IDs.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,13 +17,13 @@ use crate::error::ApiError;
 use crate::request::NomadRequest;
 use statehold_server_core::meter::Meter;
 
-/// The context that stands for all of them.
+/// The context that selects all contexts.
 const ALL: &str = "all";
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Found {
-    /// `null` for kinds that are always empty here, as in an empty Nomad.
+    /// `null` for contexts that are always empty here, as in an empty Nomad.
     matches: BTreeMap<&'static str, Option<Vec<String>>>,
     truncations: BTreeMap<&'static str, bool>,
     index: u64,
@@ -33,6 +33,7 @@ struct Found {
 }
 
 /// `PUT /v1/search`
+// Nomad: nomad/search_endpoint.go, Search.PrefixSearch.
 pub(crate) async fn run(mut call: NomadRequest) -> Reply {
     let body = call.parse(input::search_body).await?;
     let read = Read::of(&call.query)?;
@@ -60,7 +61,11 @@ pub(crate) async fn run(mut call: NomadRequest) -> Reply {
         .await
 }
 
-/// Of all contexts those that the caller may see; of one, none is a refusal.
+/// Returns the requested contexts that the caller may see.
+///
+/// # Errors
+/// 400 for an unknown context, 403 if the caller may see none of those requested.
+// Nomad: nomad/search_endpoint.go, filteredSearchContexts and sufficientSearchPerms.
 fn contexts_seen(
     access: &Access,
     context: &str,
@@ -87,6 +92,7 @@ struct FuzzyFound {
 }
 
 /// `PUT /v1/search/fuzzy`
+// Nomad: nomad/search_endpoint.go, Search.FuzzySearch.
 pub(crate) async fn fuzzy(mut call: NomadRequest) -> Reply {
     let body = call.parse(input::search_body).await?;
     let read = Read::of(&call.query)?;
@@ -103,7 +109,7 @@ pub(crate) async fn fuzzy(mut call: NomadRequest) -> Reply {
             let (mut matches, mut truncations) = (BTreeMap::new(), BTreeMap::new());
             let metered = RefCell::new(&mut *meter);
             let mut add = |context, found: FuzzyMatches| {
-                // Nomad leaves out contexts in which a fuzzy search finds nothing.
+                // Nomad omits contexts without matches.
                 if !found.matches.is_empty() {
                     matches.insert(context, found.matches);
                 }
@@ -111,13 +117,13 @@ pub(crate) async fn fuzzy(mut call: NomadRequest) -> Reply {
             };
             for context in &seen {
                 let needed = needed(*context).unwrap_or(Capability::ANY);
-                // It is asked for each row that the search looks at.
+                // The search calls it for each row, so it is also the place to meter the search.
                 let sees = |namespace: &str| {
                     metered.borrow_mut().goes_on(false) && call.access.has(namespace, needed)
                 };
                 let found = fuzzy_search(view, namespace, *context, &body.text, sees);
                 add(context.as_str(), found);
-                // Nomad: nomad/search_endpoint.go, fuzzyMatchesJob: a search of jobs finds their parts, too.
+                // Nomad: nomad/search_endpoint.go, fuzzyMatchesJob: a search of jobs also matches their parts.
                 if *context == SearchContext::Jobs {
                     let parts = fuzzy_search_in_jobs(view, namespace, &body.text, sees);
                     add("groups", parts.groups);
@@ -136,8 +142,9 @@ pub(crate) async fn fuzzy(mut call: NomadRequest) -> Reply {
         .await
 }
 
-/// One of what a token needs in a namespace to find things of a context there; `None` for what is in
-/// no namespace.
+/// Returns the capabilities of which a token needs one to find objects of a context in a namespace; `None` for objects
+/// without a namespace.
+// Nomad: nomad/search_endpoint.go, filteredSearchContexts.
 fn needed(context: SearchContext) -> Option<&'static [Capability]> {
     match context {
         SearchContext::Volumes => Some(&[
@@ -173,7 +180,7 @@ fn may_see(access: &Access, context: SearchContext, namespace: &str) -> bool {
     }
 }
 
-/// What is found by a caller who may see things of the context.
+/// Returns the matches of a context that the caller may see.
 fn matching<V: ReadView>(
     view: &V,
     access: &Access,
@@ -194,6 +201,7 @@ fn matching<V: ReadView>(
     }
     match needed(context) {
         Some(needed) if namespace == ALL_NAMESPACES => {
+            // Namespace by namespace, so that hidden rows do not use up the maximum number of matches.
             let mut ids = Vec::new();
             let rows = view.scan::<Namespaces>(&KeyRange::all(), Order::Ascending);
             for row in rows.filter(|row| access.has(&row.name, needed)) {
@@ -210,7 +218,7 @@ fn matching<V: ReadView>(
     }
 }
 
-/// As many IDs as a search gives, and whether there were more.
+/// Truncates IDs to the maximum number of matches, and notes whether there were more.
 fn most(mut ids: Vec<String>) -> SearchMatches {
     let truncated = ids.len() > SEARCH_MATCHES_MAX;
     ids.truncate(SEARCH_MATCHES_MAX);

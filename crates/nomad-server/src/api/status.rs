@@ -1,4 +1,4 @@
-//! `/statehold/v1/status`: how the server is doing.
+//! `/statehold/v1/status`: the health and size of the server.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::api::reply::Meta;
 use crate::request::NomadRequest;
 use statehold_server_core::{logging, metrics};
 
-/// Host volumes that are named while they are restored; the others are counted.
+/// Maximum number of unrestored host volumes that the status lists; it counts the others.
 const RESTORING_IDS_MAX: usize = 100;
 
 #[derive(Serialize)]
@@ -26,18 +26,18 @@ struct Status {
     index: u64,
     /// Whether the store takes writes.
     writable: bool,
-    /// The failure since which it takes none.
+    /// The failure because of which the store takes no writes.
     failure: Option<String>,
-    /// Host volumes of this machine that the start has not looked at yet.
+    /// The number of this machine's host volumes that startup has not restored yet.
     host_volumes_restoring: usize,
-    /// The IDs of the first of them.
+    /// The IDs of the first ones.
     #[serde(rename = "HostVolumesRestoringIDs")]
     host_volumes_restoring_ids: Vec<Uuid>,
     /// Log lines that were dropped because standard error was not read.
     log_lines_dropped: u64,
-    /// Requests that wait in blocking queries.
+    /// Waiting blocking queries.
     parked: usize,
-    /// Connections that are open.
+    /// Open connections.
     connections: i64,
     /// Rows by table.
     rows: BTreeMap<&'static str, usize>,

@@ -1,9 +1,8 @@
-//! Lists as JSON, written a chunk at a time, so that the JSON of a long one is never there as a whole.
+//! Streams lists as JSON in chunks, so that the JSON of a long list is never in memory as a whole.
 //!
-//! A list that fits into one chunk is sent at once and with its length. Of a longer one, the next
-//! chunk is read from the snapshot, by the key of its first row, when the client has taken the one before:
-//! between two chunks nothing is held but a key and the snapshot. Its rows are those that the answer's
-//! index is of, whatever is written meanwhile.
+//! A list that fits into one chunk is sent at once and with its length. For a longer one, each next chunk is read from
+//! the snapshot, starting at a key, once the client has taken the previous chunk: between two chunks only a key and the
+//! snapshot are held. All rows belong to the index of the reply, regardless of later writes.
 
 use axum::body::Body;
 use futures_util::stream;
@@ -20,7 +19,7 @@ use statehold_server_core::meter::Meter;
 use statehold_server_core::state::ServerState;
 use statehold_server_core::unsent::CHUNK;
 
-/// The reply with the rows of a page.
+/// Returns the reply with the rows of a page.
 pub(crate) fn reply<L: List>(
     page: Page<L>,
     listing: Listing<L>,
@@ -28,13 +27,13 @@ pub(crate) fn reply<L: List>(
     meta: &Meta,
 ) -> Reply {
     let Page { items, mut rest, view, .. } = page;
-    // Room for the row that reaches the limit.
+    // Capacity for the last row of a chunk, which exceeds its limit.
     let room = if items.len() > 64 { CHUNK + 4096 } else { 1024 };
     let mut writer = Writer { pretty: call.query.pretty(), began: false };
     let mut first = Vec::with_capacity(room);
     for (at, item) in items.iter().enumerate() {
         if first.len() >= CHUNK {
-            // The rows that were kept and did not fit are read again, too.
+            // Kept rows that do not fit are read again as well.
             let rows = items.len() - at + rest.map_or(0, |rest| rest.rows);
             rest = Some(Rest { from: listing.owned_key(item)?, rows });
             break;
@@ -50,7 +49,7 @@ pub(crate) fn reply<L: List>(
     Ok(reply::json_body(Body::from_stream(chunks), meta))
 }
 
-/// The rows that are to be written, and the state of those before.
+/// The rows to write, and the chunk that is ready.
 type Sending<L> = (Rows<L>, Option<Vec<u8>>);
 
 async fn next<L: List>(
@@ -60,15 +59,15 @@ async fn next<L: List>(
         return Some((Ok(chunk), (rows, None)));
     }
     let rest = rows.rest.take()?;
-    // The client sees a body that breaks off; the log has the reason.
+    // The status was sent already, so the client sees a truncated body; the log has the reason.
     let chunk = rows.chunk(rest).await.map_err(|reject| {
-        tracing::debug!(reason = reject.message(), "a list breaks off");
+        tracing::debug!(reason = reject.message(), "truncated a list");
         std::io::Error::other(reject.message().to_owned())
     });
     Some((chunk, (rows, None)))
 }
 
-/// The rows that are still to be written.
+/// The remaining rows of a list.
 struct Rows<L: List> {
     app: NomadState,
     view: Snapshot,
@@ -78,16 +77,16 @@ struct Rows<L: List> {
 }
 
 impl<L: List> Rows<L> {
-    /// The next part of the array.
+    /// Returns the next chunk of the array.
     async fn chunk(&mut self, rest: Rest<L::Key>) -> Result<Vec<u8>, ApiError> {
         let turn = self.app.turn_for_part().await?;
-        // A client that reads slowly may outlast its token; the list breaks off then.
+        // The token of a client that reads slowly may expire, which truncates the list.
         self.app.still_admits()?;
         let mut meter = self.app.meter_for_part();
         if self.listing.leaves_out() {
             return ServerState::compute(meter, turn, |meter| self.write(rest, meter)).0;
         }
-        // Without rows that are left out a chunk is a fraction of a millisecond.
+        // Without skipped rows a chunk takes a fraction of a millisecond, less than moving the thread's other tasks.
         let chunk = self.write(rest, &mut meter);
         drop(turn);
         chunk
@@ -110,7 +109,7 @@ impl<L: List> Rows<L> {
     }
 }
 
-/// Writes an array.
+/// Writes a JSON array.
 #[derive(Debug)]
 struct Writer {
     pretty: bool,

@@ -62,7 +62,7 @@ impl List for CsiVolumeList {
             from: asked.from().map(|(namespace, id)| (namespace.as_str(), id.as_str())),
         };
         let mut facts = HealthReader::new(view);
-        // Any number of allocations may claim a volume: claims are read for the filters that ask.
+        // Any number of allocations may claim a volume, so claims are read only for filters that use them.
         if !asked.reads(&VolumeItem::CLAIM_FIELDS) {
             facts = facts.without_claims();
         }
@@ -84,6 +84,7 @@ impl List for CsiVolumeList {
 }
 
 /// `GET /v1/volumes` with another type, or none.
+// Nomad: command/agent/volumes_endpoint.go, HTTPServer.ListVolumesRequest.
 pub(crate) fn untyped(call: &NomadRequest) -> Reply {
     match call.query.get("type") {
         None => Ok(reply::nothing(call.app.store())),
@@ -91,7 +92,10 @@ pub(crate) fn untyped(call: &NomadRequest) -> Reply {
     }
 }
 
-/// The volume that a read names.
+/// Returns the volume of an ID in the namespace of a read.
+///
+/// # Errors
+/// 404 if it does not exist. `*` is no namespace of a volume.
 fn find<'v>(view: &'v Tracked, read: &Read, id: &str) -> Result<&'v Entry<CsiVolume>, ApiError> {
     view.get::<CsiVolumes>((&read.namespace, id))
         .filter(|_| read.namespace != ALL_NAMESPACES)
@@ -99,6 +103,7 @@ fn find<'v>(view: &'v Tracked, read: &Read, id: &str) -> Result<&'v Entry<CsiVol
 }
 
 /// `GET /v1/volume/csi/:id`
+// Nomad: command/agent/csi_endpoint.go, HTTPServer.csiVolumeGet.
 pub(crate) async fn get(call: NomadRequest) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
@@ -109,7 +114,8 @@ pub(crate) async fn get(call: NomadRequest) -> Reply {
         .await
 }
 
-/// What registering and creating answer.
+/// The reply to registering and creating.
+// Nomad: nomad/structs/csi.go, CSIVolumeRegisterResponse and CSIVolumeCreateResponse.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Registered<'v> {
@@ -122,7 +128,7 @@ struct Registered<'v> {
 }
 
 impl<'v> Registered<'v> {
-    /// The volumes as of the commit that wrote them.
+    /// Creates the reply with the volumes as of `view`, the commit that wrote them.
     fn new(view: &'v Snapshot, keys: &[VolumeKey]) -> Self {
         let volumes = keys
             .iter()
@@ -140,7 +146,10 @@ impl<'v> Registered<'v> {
     }
 }
 
-/// The volumes of a body, and the namespace of the request; the caller may write all of them.
+/// Returns the namespace of the request, and the volumes of the body.
+///
+/// # Errors
+/// 403 if the caller lacks the permission in the namespace of one of them.
 async fn volumes_of(call: &mut NomadRequest) -> Result<(String, Vec<VolumeSpec>), ApiError> {
     let body = call.parse(input::register_body).await?;
     let namespace = call.query.namespace_or(&body.namespace).to_owned();
@@ -151,7 +160,7 @@ async fn volumes_of(call: &mut NomadRequest) -> Result<(String, Vec<VolumeSpec>)
     Ok((namespace, body.volumes))
 }
 
-/// The subjects of a request that writes `volumes`: their rows, and the data that they name.
+/// Returns the lock subjects of a request that writes `volumes`: their rows, and the data that they name.
 fn subjects(namespace: &str, volumes: &[VolumeSpec]) -> Vec<Subject> {
     let rows = volumes.iter().map(|volume| {
         let own = Some(&*volume.namespace).filter(|own| !own.is_empty());
@@ -159,14 +168,16 @@ fn subjects(namespace: &str, volumes: &[VolumeSpec]) -> Vec<Subject> {
         Subject::Row(VolumeKey { namespace, id: volume.id.clone() })
     });
     let data = volumes.iter().map(|volume| {
+        // Nomad: nomad/structs/csi.go, CSIVolume.RemoteID: the external ID, or else the ID.
         let named = Some(&volume.external_id).filter(|id| !id.is_empty());
         Subject::Data(volume.plugin_id.clone(), named.unwrap_or(&volume.id).clone())
     });
     rows.chain(data).collect()
 }
 
-/// `PUT /v1/volumes`, `PUT /v1/volume/csi/:id`: registers the volumes of the body. The path's ID is
-/// not looked at: the body has them.
+/// `PUT /v1/volumes`, `PUT /v1/volume/csi/:id`: registers the volumes of the body. Ignores the ID in the path, as Nomad
+/// does.
+// Nomad: command/agent/csi_endpoint.go, HTTPServer.csiVolumeRegister.
 pub(crate) async fn put(mut call: NomadRequest) -> Reply {
     let (namespace, volumes) = volumes_of(&mut call).await?;
     let limited = !call.access.is_unlimited();
@@ -181,7 +192,7 @@ pub(crate) async fn put(mut call: NomadRequest) -> Reply {
             check_own_data(&view, &namespace, &unchecked)?;
             let asked = register_with_provider(&view, app.node().providers(), &namespace, volumes)?;
             let (view, keys) = app.write_blocking(|txn, now| {
-                // Once more: another request may have registered the data meanwhile.
+                // Once more in the transaction: another request may have registered the data meanwhile.
                 check_own_data(txn, &namespace, &unchecked)?;
                 Ok::<_, ApiError>(record_volumes(txn, now, &asked)?)
             })?;
@@ -203,9 +214,10 @@ pub(crate) async fn put(mut call: NomadRequest) -> Reply {
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
-/// `PUT /v1/volume/csi/:id/create`: has the volumes of the body made by their providers.
+/// `PUT /v1/volume/csi/:id/create`: creates the volumes of the body with their providers.
 ///
-/// Those that were made are recorded also when others failed, or nobody would know of them.
+/// Records created volumes even if others failed, because their data would otherwise be orphaned.
+// Nomad: nomad/csi_endpoint.go, CSIVolume.Create.
 pub(crate) async fn create(mut call: NomadRequest) -> Reply {
     let (namespace, volumes) = volumes_of(&mut call).await?;
     let plugins: Vec<_> = volumes.iter().map(|volume| volume.plugin_id.clone()).collect();
@@ -214,6 +226,7 @@ pub(crate) async fn create(mut call: NomadRequest) -> Reply {
     let limited = !call.access.is_unlimited();
     let create = move |app: &NomadState| {
         let view = app.store().snapshot();
+        // A copy would show the data of its source to the caller.
         if limited {
             check_own_sources(&view, &namespace, &volumes)?;
             for volume in volumes.iter().filter(|volume| !volume.snapshot_id.is_empty()) {
@@ -242,7 +255,7 @@ pub(crate) async fn create(mut call: NomadRequest) -> Reply {
         });
         match &done {
             Ok(_) => begun.done(),
-            // A volume whose creation failed may be there all the same.
+            // The provider may have created a volume although its call failed.
             Err(_) => begun.settle(app),
         }
         let (view, keys) = done?;
@@ -253,7 +266,8 @@ pub(crate) async fn create(mut call: NomadRequest) -> Reply {
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
-/// `DELETE /v1/volume/csi/:id`: deregisters.
+/// `DELETE /v1/volume/csi/:id`: deregisters a volume and keeps its data.
+// Nomad: command/agent/csi_endpoint.go, HTTPServer.csiVolumeDeregister.
 pub(crate) async fn delete(call: NomadRequest) -> Reply {
     let force = call.query.flag("force")?;
     let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
@@ -261,7 +275,8 @@ pub(crate) async fn delete(call: NomadRequest) -> Reply {
     call.app.write_silently(write).await
 }
 
-/// `DELETE /v1/volume/csi/:id/delete`: has its provider delete a volume, and forgets it.
+/// `DELETE /v1/volume/csi/:id/delete`: deletes a volume's data with its provider, and then its row.
+// Nomad: nomad/csi_endpoint.go, CSIVolume.Delete.
 pub(crate) async fn delete_external(call: NomadRequest) -> Reply {
     let secrets = secrets(&call);
     let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
@@ -270,11 +285,12 @@ pub(crate) async fn delete_external(call: NomadRequest) -> Reply {
     let subjects = data.clone().into_iter().chain([Subject::Row(row)]);
     let delete = move |app: &NomadState| {
         let view = app.store().snapshot();
-        // The request waited for the turn of the data that the row named before.
+        // The request holds the data that the row named before it waited.
         let now = view.get::<CsiVolumes>((&namespace, &id)).map(|volume| subject_of(volume));
         if now.is_some() && now != data {
-            return Err(ApiError::too_many("the volume was registered anew meanwhile; try again"));
+            return Err(ApiError::too_many("the volume was registered again meanwhile; try again"));
         }
+        // An absent volume is left to the domain, which has Nomad's error for it.
         let begun = match view.get::<CsiVolumes>((&namespace, &id)) {
             Some(volume) => Begun::delete(app.node(), volume),
             None => Ok(Begun::default()),
@@ -286,7 +302,7 @@ pub(crate) async fn delete_external(call: NomadRequest) -> Reply {
         let forgotten = asked.map_err(ApiError::from).and_then(|()| app.write_blocking(forget));
         match &forgotten {
             Ok(_) => begun.done(),
-            // The provider may have deleted the data all the same.
+            // The provider may have deleted the data although its call failed.
             Err(_) => begun.settle(app),
         }
         Ok(forgotten?.0.index())
@@ -295,14 +311,15 @@ pub(crate) async fn delete_external(call: NomadRequest) -> Reply {
     Ok(reply::empty(&Meta::at(index)))
 }
 
-/// `DELETE /v1/volume/csi/:id/detach`: releases the claims of what is over on one node.
+/// `DELETE /v1/volume/csi/:id/detach`: releases the claims of ended allocations on one node.
 ///
-/// What held a release up is told after the others were made.
+/// Releases the others before it reports the blocker of one.
+// Nomad: command/agent/csi_endpoint.go, HTTPServer.csiVolumeDetach.
 pub(crate) async fn detach(call: NomadRequest) -> Reply {
     let Some(node) = call.query.text("node") else {
         return Err(ApiError::bad_request("detach requires node ID"));
     };
-    // An ID that is none is no node's.
+    // An invalid ID becomes the nil UUID, which no node has.
     let node = parse_id(node).unwrap_or_default();
     let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
     let row = VolumeKey { namespace: namespace.as_str().into(), id: id.as_str().into() };
@@ -312,7 +329,7 @@ pub(crate) async fn detach(call: NomadRequest) -> Reply {
         let mut index = view.index();
         let mut held = None;
         for release in plan_detach(&view, &namespace, &id, node)? {
-            // Each as of now: the last claim on the node is the one that the provider is asked for.
+            // A fresh snapshot for each: the provider detaches only for the last claim on the node.
             let view = app.store().snapshot();
             let answer = detach_with_provider(&view, app.node().providers(), &release);
             let record = |txn: &mut WriteTxn<'_>, now| {
@@ -327,19 +344,19 @@ pub(crate) async fn detach(call: NomadRequest) -> Reply {
     Ok(reply::empty(&Meta::at(index)))
 }
 
-/// The plugin of a volume and the data behind it, if there is such a volume.
+/// Returns the plugin of a volume and the lock subject of its data, if the volume exists.
 fn data_of(call: &NomadRequest, key: &VolumeKey) -> (Option<Box<str>>, Option<Subject>) {
     let view = call.app.store().snapshot();
     let volume = view.get::<CsiVolumes>((&key.namespace, &key.id));
     (volume.map(|volume| volume.plugin_id.clone()), volume.map(|volume| subject_of(volume)))
 }
 
-/// The data behind a volume.
+/// Returns the lock subject of a volume's data.
 fn subject_of(volume: &CsiVolume) -> Subject {
     Subject::Data(volume.plugin_id.clone(), volume.remote_id().into())
 }
 
-/// `GET /statehold/v1/volume/csi/:id/claims`: who holds a volume, and what releases it.
+/// `GET /statehold/v1/volume/csi/:id/claims`: the claims on a volume, and the blockers of their release.
 pub(crate) async fn claims(call: NomadRequest) -> Reply {
     let read = Read::of(&call.query)?;
     call.app

@@ -1,4 +1,4 @@
-//! Volumes of this machine's own providers, created and deleted together with their rows.
+//! Creates and deletes volumes of this machine's directory providers consistently with their rows.
 
 use std::io;
 use std::sync::Arc;
@@ -11,15 +11,18 @@ use crate::node::csi_dir::Pending;
 use crate::node::local::LocalNode;
 use statehold_server_core::state::ServerState;
 
-/// Work that was written down, with the providers that do it. The caller MUST end it with
-/// [`Begun::done`] or [`Begun::settle`].
+/// The intents of a request, with their providers. The caller MUST end them with [`Begun::done`] or
+/// [`Begun::settle`].
 #[must_use]
 #[derive(Default)]
 pub(crate) struct Begun(Vec<(Box<str>, Arc<CsiDir>, Pending)>);
 
 impl Begun {
-    /// Writes down that the new ones among `volumes` are being created. A name that its provider knows
-    /// is left out: its data was there before, and MUST survive a crash.
+    /// Writes the intents to create the new ones among `volumes`. Skips a name that its provider knows, because data
+    /// that existed before the request MUST survive a crash.
+    ///
+    /// # Errors
+    /// An intent can't be written; none of the work MUST begin.
     pub(crate) fn create(
         node: &LocalNode,
         view: &impl ReadView,
@@ -42,7 +45,7 @@ impl Begun {
         Ok(begun)
     }
 
-    /// Writes down that a volume is being deleted.
+    /// Writes the intent to delete a volume.
     pub(crate) fn delete(node: &LocalNode, volume: &CsiVolume) -> io::Result<Self> {
         let mut begun = Self::default();
         if let Some(provider) = node.csi_dir(&volume.plugin_id) {
@@ -59,7 +62,9 @@ impl Begun {
     fn begin(&mut self, plugin: &str, provider: &Arc<CsiDir>, pending: Pending) -> io::Result<()> {
         match provider.begin(&pending) {
             Ok(true) => self.0.push((plugin.into(), Arc::clone(provider), pending)),
+            // The other request's intent covers the work.
             Ok(false) => {}
+            // The caller begins none of the work, so the intents written so far are removed.
             Err(error) => {
                 std::mem::take(self).done();
                 return Err(error);
@@ -68,15 +73,15 @@ impl Begun {
         Ok(())
     }
 
-    /// Forgets the work: rows and data are in step.
+    /// Removes the intents, because rows and data are consistent.
     pub(crate) fn done(self) {
         for (_, provider, pending) in self.0 {
             provider.done(&pending);
         }
     }
 
-    /// Brings rows and data in step after the work failed on the way, in turns of the caller. The next start
-    /// takes up the rest.
+    /// Makes rows and data consistent after the work failed, with writes of the caller. Logs work that can't be
+    /// settled, and leaves its intent to the next start.
     pub(crate) fn settle(self, base: &ServerState) {
         let forget = |namespace: &str, id: &str| {
             let forget = base.writer().write(|txn, _| {
@@ -93,7 +98,7 @@ impl Begun {
                     provider.leave(&pending);
                     tracing::warn!(
                         plugin = %plugin, ?pending, %error,
-                        "work with a volume is settled at the next start"
+                        "can't settle work with a volume; the next start settles it"
                     );
                 }
             }

@@ -1,8 +1,8 @@
-//! Host-volume plugins that are programs: one call is one run.
+//! Host-volume plugins that are executables: each call runs the program once.
 //!
-//! The operation is the only argument, everything else is in the environment, which holds nothing
-//! but what the plugin's author was promised. The answer is JSON on standard output. A program that
-//! takes too long is killed, with all that it started.
+//! The operation is the only argument; everything else is in the environment, which has only the documented variables.
+//! The result is JSON on standard output. A program that exceeds its time limit is killed with its child processes.
+// Nomad: client/hostvolumemanager/host_volume_plugin.go, HostVolumePluginExternal.
 
 use std::fmt::Write as _;
 use std::io;
@@ -20,36 +20,42 @@ use tokio::sync::watch;
 
 use crate::node::host::{CreatedPath, HostVolumePlugin, HostVolumeRequest, PluginError, text_of};
 
-/// How long a plugin may take to say what it is.
+/// Maximum time of a fingerprint.
+// Nomad: HostVolumePluginExternal.Fingerprint.
 pub(crate) const FINGERPRINT_MAX: Duration = Duration::from_secs(5);
 
-/// How long a plugin may take to create or delete a volume.
+/// Maximum time to create or delete a volume.
+// Nomad: HostVolumePluginExternal.Create, whose RPC has this time limit.
 pub(crate) const OPERATION_MAX: Duration = Duration::from_secs(60);
 
-/// How much of a plugin's output is read, in bytes; what it writes beyond that is lost.
+/// Maximum size of a plugin's output in bytes. The rest is read and discarded.
 const OUTPUT_MAX: u64 = 64 << 10;
 
-/// The longest path that a plugin may answer, in bytes: Linux's `PATH_MAX`.
+/// The longest path that a plugin may return, in bytes: Linux's `PATH_MAX`.
 const PATH_MAX: usize = 4096;
 
-/// The longest version that a plugin may answer, in bytes.
+/// The longest version that a plugin may return, in bytes.
 const VERSION_MAX: usize = 256;
 
-/// A program in the plugin directory.
+/// An executable in the plugin directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Executable {
     id: Box<str>,
     plugins: PathBuf,
     volumes: PathBuf,
-    /// Where the program is waited for. Calls come from threads that may block.
+    /// The runtime of the program's pipes and timers. Calls come from threads that may block.
     runtime: Handle,
-    /// Whether the server stops, which ends the program.
+    /// Whether the server stops, which kills the program.
     stopped: watch::Receiver<bool>,
     operation_max: Duration,
 }
 
 impl Executable {
-    /// The program of a plugin, if it is there and may be run.
+    /// Finds the executable of a plugin.
+    ///
+    /// # Errors
+    /// [`PluginError::Missing`] and [`PluginError::NotExecutable`].
+    // Nomad: NewHostVolumePluginExternal.
     pub(crate) fn find(
         id: &str,
         plugins: &Path,
@@ -59,10 +65,11 @@ impl Executable {
     ) -> Result<Self, PluginError> {
         let missing = || PluginError::Missing { plugin: id.into() };
         let mut parts = Path::new(id).components();
-        // One plain name: nothing that leads out of the directory.
+        // One plain name, because a path could lead out of the directory.
         let (Some(Component::Normal(name)), None) = (parts.next(), parts.next()) else {
             return Err(missing());
         };
+        // Path components drop a trailing slash.
         if name != id {
             return Err(missing());
         }
@@ -83,20 +90,21 @@ impl Executable {
         })
     }
 
-    /// Gives operations another time than the default.
+    /// Sets the time limit of operations.
     #[cfg(test)]
     fn operation_max(mut self, max: Duration) -> Self {
         self.operation_max = max;
         self
     }
 
-    /// Runs the program for an operation on a volume.
+    /// Runs the program for an operation on a volume, with `more` environment variables.
     fn operate(
         &self,
         operation: &str,
         request: &HostVolumeRequest,
         more: &[(&str, String)],
     ) -> Result<Run, PluginError> {
+        // Nomad marshals a nil map, which Go writes as `null`.
         let parameters = if request.parameters.is_empty() {
             "null".to_owned()
         } else {
@@ -118,7 +126,7 @@ impl Executable {
             .map_err(|error| PluginError::io(&self.failed(operation, request), &error))
     }
 
-    /// Runs the program.
+    /// Runs the program once and returns its output. Blocks for at most `max`.
     fn run(&self, operation: &str, env: &[(&str, String)], max: Duration) -> io::Result<Run> {
         let mut command = Command::new(self.plugins.join(&*self.id));
         command
@@ -129,7 +137,7 @@ impl Executable {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // A group of its own, to be killed as a whole.
+            // Its own process group, which can be killed as a whole.
             .process_group(0)
             .kill_on_drop(true);
         let answer = async {
@@ -144,6 +152,7 @@ impl Executable {
                 tracing::info!(plugin = %self.id, operation, stderr = stderr.trim_end(), "plugin");
             }
             let failure = (!status.success()).then(|| status.to_string());
+            // Go's `exec.ExitError` has no colon, and clients print the message.
             Ok(Run {
                 failure: failure.map(|text| text.replace("exit status: ", "exit status ")),
                 stdout,
@@ -152,7 +161,7 @@ impl Executable {
         let mut stopped = self.stopped.clone();
         let stop = async {
             if stopped.wait_for(|stopped| *stopped).await.is_err() {
-                // Its sender is gone, so that the server never stops.
+                // Without a sender the server never stops.
                 std::future::pending::<()>().await;
             }
         };
@@ -169,15 +178,15 @@ impl Executable {
         })
     }
 
-    /// How the text of a failed operation begins.
+    /// Returns the beginning of a failed operation's message.
+    // Nomad: HostVolumePluginExternal.Create and Delete.
     fn failed(&self, operation: &str, request: &HostVolumeRequest) -> String {
         let doing = if operation == "create" { "creating" } else { "deleting" };
         format!("error {doing} volume \"{}\" with plugin {:?}", request.id, self.id)
     }
 }
 
-/// The processes that a program started, itself included. Those that are left when it is dropped
-/// without [`Group::spare`] are killed.
+/// The process group of a program. Kills the remaining processes on drop, unless [`Group::spare`] was called.
 struct Group(Option<Pid>);
 
 impl Group {
@@ -185,7 +194,7 @@ impl Group {
         Self(child.id().and_then(|id| Pid::from_raw(id.cast_signed())))
     }
 
-    /// Lets those live that are left: the program ended by itself.
+    /// Keeps the remaining processes alive, because the program ended by itself.
     fn spare(mut self) {
         self.0 = None;
     }
@@ -194,13 +203,13 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            // Not there any more is what is wanted.
+            // An error means that the group is gone already.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
 
-/// Reads what a program writes, to its end so that the program never waits for us.
+/// Reads up to [`OUTPUT_MAX`] bytes. Reads the rest as well, because a program with a full pipe would block.
 async fn read(from: Option<impl tokio::io::AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut kept = Vec::new();
     if let Some(mut from) = from {
@@ -210,31 +219,33 @@ async fn read(from: Option<impl tokio::io::AsyncRead + Unpin>) -> io::Result<Vec
     Ok(kept)
 }
 
-/// What came out of one run.
+/// The result of one run.
 struct Run {
-    /// How the program ended, unless with success.
+    /// The exit status, unless the program succeeded.
     failure: Option<String>,
     stdout: Vec<u8>,
 }
 
-/// What a plugin says of itself.
+/// The output of a fingerprint.
+// Nomad: PluginFingerprint.
 #[derive(Deserialize)]
 struct Fingerprint {
     version: String,
 }
 
-/// What a plugin says of a volume that it made.
+/// The output of a successful create.
+// Nomad: HostVolumePluginCreateResponse.
 #[derive(Deserialize)]
 struct Created {
     path: String,
     bytes: Option<i64>,
 }
 
-/// Checks a plugin's answer: rows keep the path, and a later delete is asked for it.
+/// Validates the output of a create, because rows store the path and a later delete passes it to the plugin.
 fn checked(created: Created) -> Result<CreatedPath, String> {
     let Created { path, bytes } = created;
     let plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
-    // Components leave `.` out, and it is as harmless in a path.
+    // `components` drops every `.`, which is harmless in a path.
     if !Path::new(&path).is_absolute() || !Path::new(&path).components().all(plain) {
         return Err(format!("the path {path:?}, which is not absolute and without \"..\""));
     }
@@ -247,7 +258,7 @@ fn checked(created: Created) -> Result<CreatedPath, String> {
     }
 }
 
-/// What a plugin says when it fails.
+/// The output of a failed operation.
 #[derive(Deserialize)]
 struct Failure {
     #[serde(default)]
@@ -263,16 +274,17 @@ impl HostVolumePlugin for Executable {
         if let Some(status) = run.failure {
             return Err(PluginError::Failed(format!("{}: {status}", failed())));
         }
-        let said: Fingerprint = serde_json::from_slice(&run.stdout).map_err(|error| {
+        let found: Fingerprint = serde_json::from_slice(&run.stdout).map_err(|error| {
             PluginError::Failed(format!("error parsing fingerprint output as json: {error}"))
         })?;
-        if said.version.len() > VERSION_MAX || said.version.contains(char::is_control) {
+        // The version becomes an attribute of the node, which clients print on one line.
+        if found.version.len() > VERSION_MAX || found.version.contains(char::is_control) {
             return Err(PluginError::Failed(format!(
                 "plugin {:?} answered a version that is no line of at most {VERSION_MAX} bytes",
                 self.id
             )));
         }
-        Ok(said.version)
+        Ok(found.version)
     }
 
     fn create(&self, request: &HostVolumeRequest) -> Result<CreatedPath, PluginError> {
@@ -283,8 +295,9 @@ impl HostVolumePlugin for Executable {
         let run = self.operate("create", request, &capacity)?;
         if let Some(status) = run.failure {
             let mut text = format!("{}: {status}", self.failed("create", request));
-            if let Ok(said) = serde_json::from_slice::<Failure>(&run.stdout) {
-                let _ = write!(text, ": {}", said.error);
+            // A plugin that fails without JSON is reported by its exit status alone.
+            if let Ok(failure) = serde_json::from_slice::<Failure>(&run.stdout) {
+                let _ = write!(text, ": {}", failure.error);
             }
             return Err(PluginError::Failed(text));
         }
@@ -299,7 +312,9 @@ impl HostVolumePlugin for Executable {
         let run = self.operate("delete", request, &[("DHV_CREATED_PATH", path.to_owned())])?;
         let Some(status) = run.failure else { return Ok(()) };
         let text = match serde_json::from_slice::<Failure>(&run.stdout) {
-            Ok(said) => format!("{}: {status}: {}", self.failed("delete", request), said.error),
+            Ok(failure) => {
+                format!("{}: {status}: {}", self.failed("delete", request), failure.error)
+            }
             Err(_) => format!(
                 "error reading plugin response when deleting volume \"{}\" with plugin {:?}: \
                  original error: {status}",
@@ -328,8 +343,8 @@ mod tests {
         fn new(script: &str) -> Self {
             let dir = tempfile::tempdir().unwrap();
             fs::write(dir.path().join("script"), format!("#!/bin/sh\n{script}\n")).unwrap();
-            // By another process: a program that another thread's child has open for writing
-            // can't be run.
+            // By another process: `exec` rejects a file that any process has open for writing, such as the child of
+            // another thread.
             let mut copy = std::process::Command::new("/bin/sh");
             copy.args(["-c", "cat script > p && chmod 755 p"]).current_dir(dir.path());
             assert!(copy.status().unwrap().success());
@@ -363,13 +378,13 @@ mod tests {
     }
 
     #[test]
-    fn says_its_version() {
+    fn a_fingerprint_returns_the_version() {
         let bench = Bench::new(r#"[ "$1" = "$DHV_OPERATION" ] && echo '{"version": "1.2"}'"#);
         assert_eq!(bench.plugin().fingerprint().unwrap(), "1.2");
     }
 
     #[test]
-    fn gets_the_promised_environment_and_nothing_else() {
+    fn the_environment_has_only_the_documented_variables() {
         let bench = Bench::new(
             r#"/usr/bin/env | /usr/bin/sort > "$DHV_PLUGIN_DIR/$1"
             echo '{"path": "/srv/x", "bytes": 7}'"#,
@@ -385,7 +400,7 @@ mod tests {
         );
         let seen = |operation: &str| {
             let text = fs::read_to_string(bench.dir.path().join(operation)).unwrap();
-            // The shell's own.
+            // The shell sets these.
             let own = ["PWD=", "SHLVL=", "_="];
             let lines = text.lines().filter(|line| !own.iter().any(|name| line.starts_with(name)));
             lines.fold(String::new(), |text, line| text + line + "\n")
@@ -397,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_carry_what_the_plugin_said() {
+    fn failures_include_the_message_of_the_plugin() {
         let bench = Bench::new(r#"echo '{"error": "disk full"}'; echo noise >&2; exit 1"#);
         let plugin = bench.plugin();
         assert_eq!(
@@ -415,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_without_json_say_how_the_program_ended() {
+    fn failures_without_json_include_the_exit_status() {
         let bench = Bench::new("echo no json; exit 3");
         let plugin = bench.plugin();
         assert_eq!(
@@ -454,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_plugin_that_hangs_has_started_is_killed_with_it() {
+    fn the_children_of_a_plugin_that_hangs_are_killed() {
         let bench = Bench::new(r#"/bin/sleep 1000 & echo $! > "$DHV_PLUGIN_DIR/pid"; wait"#);
         let plugin = bench.plugin().operation_max(Duration::from_secs(1));
         let error = plugin.create(&request()).unwrap_err();
@@ -464,12 +479,12 @@ mod tests {
         let lives = || fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
         let patient_until = std::time::Instant::now() + Duration::from_secs(60);
         while lives() {
-            assert!(std::time::Instant::now() < patient_until, "it lives on");
+            assert!(std::time::Instant::now() < patient_until, "the child is still alive");
         }
     }
 
     #[test]
-    fn a_size_may_be_left_out_or_null() {
+    fn a_size_may_be_absent_or_null() {
         for size in ["", r#", "bytes": null"#] {
             let bench = Bench::new(&format!("echo '{{\"path\": \"/srv/x\"{size}}}'"));
             assert_eq!(bench.plugin().create(&request()).unwrap().bytes, 0);
@@ -477,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_makes_no_sense_is_an_error() {
+    fn an_invalid_result_is_an_error() {
         for (answer, problem) in [
             (r#"{"path": "../../etc", "bytes": -5}"#, "not absolute"),
             (r#"{"path": "/srv/../etc", "bytes": 5}"#, "not absolute"),
@@ -493,13 +508,13 @@ mod tests {
     }
 
     #[test]
-    fn output_without_end_is_cut_off() {
+    fn endless_output_is_truncated() {
         let bench = Bench::new("/usr/bin/head -c 10000000 /dev/zero");
         assert!(bench.plugin().create(&request()).is_err());
     }
 
     #[test]
-    fn only_programs_in_the_directory_are_found() {
+    fn only_executables_in_the_directory_are_found() {
         let bench = Bench::new("");
         fs::create_dir(bench.dir.path().join("sub")).unwrap();
         fs::write(bench.dir.path().join("text"), "").unwrap();

@@ -1,7 +1,7 @@
-//! What a host-volume plugin can be asked to do.
+//! Host-volume plugins as a trait.
 //!
-//! Calls may block: on disks, or on another program. Every operation is idempotent: creating what is
-//! there and deleting what is gone are successes.
+//! Contract: calls may block on disks or on another program. Every operation MUST be idempotent: creating an existing
+//! volume and deleting an absent one succeed, because interrupted work is repeated.
 
 use std::fmt;
 use std::path::Path;
@@ -10,19 +10,20 @@ use serde::{Deserialize, Serialize};
 use statehold_nomad::Labels;
 use uuid::Uuid;
 
-/// Makes and removes directories, or mounts, that allocations of this machine use as volumes.
+/// Creates and deletes directories, or mounts, that allocations of this machine use as volumes.
+// Nomad: client/hostvolumemanager/host_volume_plugin.go, HostVolumePlugin.
 pub(crate) trait HostVolumePlugin: fmt::Debug {
-    /// Says which version it is. An error says that it isn't well.
+    /// Returns the plugin's version. An error marks it unhealthy.
     fn fingerprint(&self) -> Result<String, PluginError>;
 
-    /// Makes a volume, or finds the one that was made for the same ID.
+    /// Creates a volume, or returns the existing one of the same ID.
     fn create(&self, request: &HostVolumeRequest) -> Result<CreatedPath, PluginError>;
 
-    /// Removes what was created at `path`, with everything in it.
+    /// Deletes the volume at `path` with its content. Succeeds if it does not exist.
     fn delete(&self, request: &HostVolumeRequest, path: &str) -> Result<(), PluginError>;
 }
 
-/// The volume that is to be made or removed.
+/// The volume to create or delete.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct HostVolumeRequest {
     pub(crate) id: Uuid,
@@ -30,42 +31,42 @@ pub(crate) struct HostVolumeRequest {
     pub(crate) namespace: Box<str>,
     pub(crate) node_id: Uuid,
     pub(crate) node_pool: Box<str>,
-    /// In bytes; 0 for whatever the plugin likes.
+    /// In bytes; 0 for the plugin's default.
     pub(crate) capacity_min: i64,
     /// In bytes; 0 for no limit.
     pub(crate) capacity_max: i64,
-    /// For the plugin only.
+    /// Interpreted by the plugin only.
     pub(crate) parameters: Labels,
 }
 
-/// A volume that was made.
+/// A created volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CreatedPath {
-    /// Where it is on this machine.
+    /// Its path on this machine.
     pub(crate) path: String,
-    /// Its size; 0 if the plugin doesn't say.
+    /// Its size; 0 if the plugin reports none.
     pub(crate) bytes: i64,
 }
 
-/// Why a plugin didn't do what it was asked. Its text is for the client.
+/// The reason why a plugin's operation failed. Clients see its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PluginError {
-    /// No plugin of that name is on this machine.
+    /// This machine has no plugin of that name.
     Missing { plugin: Box<str> },
-    /// The plugin's file may not be run.
+    /// The plugin's file lacks the permission to execute it.
     NotExecutable { plugin: Box<str> },
-    /// The request can't be right as it was sent.
+    /// The request itself is invalid.
     Invalid(String),
-    /// The disk has no room left, or takes no writes.
+    /// The disk is full, or takes no writes.
     Exhausted(String),
-    /// The plugin, or the disk, refused.
+    /// The plugin, or the disk, reported an error.
     Failed(String),
-    /// The plugin gave no answer in the time it had.
+    /// The plugin did not end within its time limit.
     Hung(String),
 }
 
 impl PluginError {
-    /// An error of the operating system while something was done.
+    /// Maps an error of the operating system; `doing` begins the message.
     pub(crate) fn io(doing: &str, error: &std::io::Error) -> Self {
         let text = format!("{doing}: {}", reason(error));
         match error.kind() {
@@ -79,6 +80,7 @@ impl PluginError {
 impl fmt::Display for PluginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Nomad: client/hostvolumemanager/host_volumes.go, ErrPluginNotExists and ErrPluginNotExecutable.
             Self::Missing { plugin } => write!(f, "no such plugin: {plugin:?}"),
             Self::NotExecutable { plugin } => write!(f, "plugin not executable: {plugin:?}"),
             Self::Invalid(text) | Self::Exhausted(text) | Self::Failed(text) | Self::Hung(text) => {
@@ -91,14 +93,14 @@ impl fmt::Display for PluginError {
 impl std::error::Error for PluginError {}
 
 /// Returns whether an error means that a disk takes no data: it is full, a quota is used up, or it was mounted
-/// read-only after a fault. Every provider asks here, so that a full disk has one status for all their work.
+/// read-only after a fault. Every provider MUST use this function, so that a full disk always has the same status.
 pub(crate) fn takes_no_data(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
 }
 
-/// Returns the description of an error of the operating system, without the number that Rust adds:
-/// clients show it, and Nomad's Go does not have it.
+/// Returns the description of an error of the operating system without the number that Rust adds, because clients
+/// print it and Go's errors have none.
 pub(crate) fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     match error.raw_os_error().and_then(|code| text.strip_suffix(&format!(" (os error {code})"))) {
@@ -107,7 +109,7 @@ pub(crate) fn reason(error: &std::io::Error) -> String {
     }
 }
 
-/// A path as text, as rows and replies have it.
+/// Returns a path as a string, for rows and replies.
 pub(crate) fn text_of(path: &Path) -> Result<String, PluginError> {
     path.to_str()
         .map(str::to_owned)

@@ -1,10 +1,11 @@
-//! The host volumes of this machine: plugins asked, rows written, both kept in step.
+//! The host volumes of this machine: runs their plugins and writes their rows, consistent across crashes.
 //!
-//! Requests for one volume come one after the other. Between a plan and its record a plugin works,
-//! with an [`Intent`] on the disk that says so.
+//! Requests for one volume run one at a time. The plugin runs between the plan and the record of a request, and an
+//! [`Intent`] on disk survives a crash in between.
 //!
-//! Nodes that somebody feeds can't be asked from here: what is said of their volumes is believed,
-//! and only their own plugins could make and remove any.
+//! Other nodes are fed by an orchestrator, and this server can't run their plugins: it registers their volumes
+//! unverified, and rejects creating and deleting them.
+// Nomad: client/hostvolumemanager/host_volumes.go, HostVolumeManager.
 
 mod restore;
 mod settle;
@@ -40,25 +41,25 @@ use statehold_server_core::keyed_mutex::KeyedMutex;
 use statehold_server_core::start_work::StartWork;
 use statehold_server_core::write_queue::{WriteFault, WriteQueue, Writer};
 
-/// Host volumes that are made, taken over or removed at the same time; others wait. Plugins may be
-/// slow, and each holds a thread meanwhile.
+/// Maximum number of host volumes that are created, registered or deleted at the same time; further requests wait.
+/// Each holds a thread, and plugins may be slow.
 const WORKS_MAX: usize = 16;
 
-/// Time for the work of the start to end when the server stops.
+/// Maximum time that a shutdown waits for the work of startup.
 const STOP_MAX: Duration = Duration::from_secs(2);
 
-/// Where host volumes and their plugins are.
+/// The directories of host volumes and their plugins.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
-    /// The directory that plugins make volumes in.
+    /// The directory in which plugins create volumes.
     pub(crate) volumes: PathBuf,
-    /// The directory with the programs that are plugins.
+    /// The directory of plugin executables.
     pub(crate) plugins: PathBuf,
-    /// The directory that intents are written to.
+    /// The directory of intents.
     pub(crate) intents: PathBuf,
 }
 
-/// The keeper of this machine's host volumes.
+/// Manages this machine's host volumes. Clones share the state.
 #[derive(Clone, Debug)]
 pub struct HostVolumeKeeper(Arc<Shared>);
 
@@ -70,40 +71,40 @@ struct Shared {
     intents: Intents<Intent>,
     runtime: Handle,
     turns: KeyedMutex<Uuid>,
-    /// A permit for each piece of work that may be under way at the same time.
+    /// [`WORKS_MAX`] permits.
     works: Arc<Semaphore>,
-    /// The volumes that the start of the server has not looked at yet.
+    /// The volumes that startup has not restored yet.
     restoring: Mutex<BTreeSet<Uuid>>,
     /// Whether the plugins of this machine have reported their versions.
     fingerprinted: watch::Sender<bool>,
-    /// Whether the server stops: plugins are killed, and their failures say nothing about the volumes.
+    /// Whether the server stops: plugins are then killed, and their failures say nothing about the volumes.
     stopped: watch::Sender<bool>,
-    /// The work of the start.
+    /// The tasks of startup.
     starting: Mutex<Vec<JoinHandle<()>>>,
-    /// Where work of the start waits that could not be recorded.
+    /// The queue of startup work that a full disk delays.
     start_work: StartWork,
-    /// Whether there is such work.
+    /// Whether a result of startup could not be recorded.
     unrecorded: AtomicBool,
     /// The volumes with an intent that could not be settled yet.
     unsettled: Unsettled,
 }
 
-/// Why a host volume couldn't be made, registered or removed.
+/// The reason why a host volume could not be created, registered or deleted.
 #[derive(Debug)]
 pub enum KeepError {
-    /// It may not be so, or its node failed.
+    /// The domain rejected the request, or the volume's node failed.
     Refused(HostVolumeError),
-    /// The volume's node is gone from the store.
+    /// The store has no row of the volume's node.
     Node(NodeError),
     /// Another request for the same volume takes too long.
     Busy,
-    /// The volume's deletion was interrupted and is not finished: a change would be destroyed with it.
+    /// The volume's deletion was interrupted and is not finished: it would destroy a change, too.
     Unsettled,
-    /// The intent couldn't be written down, so that nothing was begun.
+    /// The intent could not be written, so no work was begun.
     Intent(io::Error),
     /// The store takes no writes.
     Store(String),
-    /// The work broke off.
+    /// The work was aborted.
     Broken(String),
 }
 
@@ -114,9 +115,9 @@ impl fmt::Display for KeepError {
             Self::Node(error) => error.fmt(f),
             Self::Busy => f.write_str("another request for the volume takes too long; try again"),
             Self::Unsettled => f.write_str(
-                "the volume is being deleted: its deletion was interrupted, and the server tries again to finish it",
+                "the volume is being deleted: its deletion was interrupted, and the server retries it",
             ),
-            Self::Intent(error) => write!(f, "can't write down what is to be done: {error}"),
+            Self::Intent(error) => write!(f, "can't write the intent of the work: {error}"),
             Self::Store(error) | Self::Broken(error) => f.write_str(error),
         }
     }
@@ -179,9 +180,10 @@ impl HostVolumeKeeper {
         })))
     }
 
-    /// Ends the plugins that run and the work of the start; rows that it did not come to stay as they are.
+    /// Kills running plugins and ends the work of startup. Volumes that were not restored keep their rows.
     pub async fn stop(&self) {
         self.0.stopped.send_replace(true);
+        // Taken out of the lock, which a task of startup may need to end.
         let starting = std::mem::take(&mut *self.0.starting.lock());
         let ended = tokio::time::timeout(STOP_MAX, futures_util::future::join_all(starting));
         if ended.await.is_err() {
@@ -189,8 +191,8 @@ impl HostVolumeKeeper {
         }
     }
 
-    /// Creates a volume, or changes a known one; `namespace` is for one that names none. Its row is
-    /// written in a turn of `writer`.
+    /// Creates a volume, or updates an existing one. `namespace` is the default for a spec without one; `writer`
+    /// writes the row.
     pub(crate) async fn create(
         &self,
         writer: Writer,
@@ -199,6 +201,7 @@ impl HostVolumeKeeper {
     ) -> Result<Kept, KeepError> {
         self.wait_for_fingerprints().await?;
         let fresh = Uuid::new_v4();
+        // An invalid ID locks a fresh one; the plan then rejects it.
         self.in_turn(parse_id(&spec.id).unwrap_or(fresh), move |shared| {
             let view = shared.view();
             shared.check_settled(&spec.id)?;
@@ -207,7 +210,7 @@ impl HostVolumeKeeper {
         .await
     }
 
-    /// Registers a volume that is there already, in a turn of `writer`.
+    /// Registers an existing volume. `writer` writes the row.
     pub(crate) async fn register(
         &self,
         writer: Writer,
@@ -223,7 +226,7 @@ impl HostVolumeKeeper {
         .await
     }
 
-    /// Removes a volume with everything in it, and its row in a turn of `writer`; the index of the commit.
+    /// Deletes a volume with its content, and its row with `writer`. Returns the commit index.
     pub(crate) async fn delete(
         &self,
         writer: Writer,
@@ -238,8 +241,8 @@ impl HostVolumeKeeper {
         .await
     }
 
-    /// Runs `work` when nobody else works on the volume, on a thread that may block. It runs to its
-    /// end even if nobody waits for it any more.
+    /// Runs `work` once no other request holds the volume, on a thread that may block. It runs to its end even if the
+    /// caller's future is dropped.
     async fn in_turn<R: Send + 'static>(
         &self,
         id: Uuid,
@@ -268,8 +271,8 @@ impl Shared {
         *self.stopped.borrow()
     }
 
-    /// Leaves work to the next start, with its intent, when the server stops: its plugin was killed in the
-    /// middle, so that its failure says nothing.
+    /// Fails if the server stops, which leaves the work and its intent to the next start: the plugin was killed, so
+    /// its failure says nothing about the volume.
     fn check_running(&self) -> Result<(), KeepError> {
         if self.is_stopped() {
             return Err(KeepError::Broken(
@@ -293,7 +296,7 @@ impl Shared {
         )?))
     }
 
-    /// Has the plan's part of the node done, and records it.
+    /// Carries out the node's part of a plan, and records the result.
     fn carry_out(&self, writer: &Writer, plan: HostVolumePlan) -> Result<Kept, KeepError> {
         let volume = plan.volume().clone();
         let is_new = plan.is_new();
@@ -308,13 +311,14 @@ impl Shared {
             answer.as_ref().ok().filter(|_| plan.operation() == HostOperation::Create).cloned();
         let recorded = self.record(writer, plan, answer);
         match (&recorded, made) {
+            // Only a new volume: an update that failed MUST NOT delete the data of the existing one.
             (Err(_), Some(made)) if is_new => self.unmake(&volume, &made),
             _ => self.forget_intent(volume.id),
         }
         recorded
     }
 
-    /// Asks the volume's plugin to make it.
+    /// Creates the volume with its plugin. The inner error is the plugin's, which the plan's record evaluates.
     fn make(
         &self,
         volume: &HostVolume,
@@ -335,7 +339,7 @@ impl Shared {
         Ok(made.map_err(|error| failed(&error)))
     }
 
-    /// Sees whether a volume is where it is said to be.
+    /// Verifies that a registered volume of this node exists at its path.
     fn take_over(&self, volume: &HostVolume) -> Result<CreatedHostVolume, HostProviderError> {
         if volume.node_id == self.node {
             verify(&volume.host_path).map_err(|error| failed(&error))?;
@@ -353,9 +357,11 @@ impl Shared {
         let (view, ()) = writer.write(|txn, now| {
             let before = txn.get::<HostVolumes>((&namespace, id)).map(|volume| volume.name.clone());
             record_host_volume(txn, plan, answer)?;
+            // The report of the node is in the same transaction: readers never see one without the other.
             let written =
                 txn.get::<HostVolumes>((&namespace, id)).map(|row| HostVolume::clone(row));
             if let Some(volume) = written.filter(|volume| volume.node_id == self.node) {
+                // Reports are keyed by name, so a renamed volume would keep its old one.
                 if let Some(name) = before.filter(|name| *name != volume.name) {
                     withdraw_host_volume(txn, now, self.node, &name)?;
                 }
@@ -366,7 +372,7 @@ impl Shared {
         Ok(Kept { view, namespace, id })
     }
 
-    /// Removes what was made for nothing. The keeper tries again to remove what can't be removed now.
+    /// Deletes a created volume that could not be recorded. If that fails, the keeper retries.
     fn unmake(&self, volume: &HostVolume, made: &CreatedHostVolume) {
         let removed = self
             .plugin(&volume.plugin_id)
@@ -387,8 +393,8 @@ impl Shared {
             self.check_running()?;
         }
         let removed = self.record_removed(writer, plan, answer);
-        // Of a refused deletion the row stays, and with it the rest of the volume. Where the store failed, the
-        // data is gone: the deletion MUST be finished before the volume is used again.
+        // A rejected deletion keeps the row and the data. If the store failed, the data is deleted already, so the
+        // deletion MUST be finished before the volume is used again.
         match &removed {
             Ok(_) | Err(KeepError::Refused(_)) => self.forget_intent(volume.id),
             Err(_) => self.leave_unsettled(volume.id),
@@ -396,7 +402,7 @@ impl Shared {
         removed
     }
 
-    /// Deletes the row of a volume that its plugin removed; the index of the commit.
+    /// Deletes the row of a volume whose data its plugin deleted. Returns the commit index.
     fn record_removed(
         &self,
         writer: &Writer,
@@ -414,11 +420,12 @@ impl Shared {
         removed.map(|(view, ())| view.index())
     }
 
-    /// Asks the volume's plugin to remove it, if one made it.
+    /// Deletes the volume with its plugin, if a plugin created it.
     fn unmake_on_request(
         &self,
         volume: &HostVolume,
     ) -> Result<Result<(), HostProviderError>, KeepError> {
+        // A registered volume has no plugin: its data is not the server's to delete.
         if volume.plugin_id.is_empty() {
             return Ok(Ok(()));
         }
@@ -443,7 +450,7 @@ impl Shared {
         self.intents.begin(volume.id, &intent).map_err(KeepError::Intent)
     }
 
-    /// An intent that stays does no harm: it is looked at again when the server starts.
+    /// Removes an intent. One that stays is harmless: the next start settles it.
     fn forget_intent(&self, id: Uuid) {
         if let Err(error) = self.intents.done(id) {
             tracing::warn!(volume = %id, %error, "can't remove an intent");
@@ -451,12 +458,13 @@ impl Shared {
     }
 }
 
-/// Sees whether something is at the path of a volume.
+/// Verifies that the path of a volume exists.
+// Nomad: client/hostvolumemanager/host_volumes.go, HostVolumeManager.Register.
 fn verify(path: &str) -> Result<(), PluginError> {
     std::fs::metadata(path).map(drop).map_err(|error| {
         let text = format!("could not verify host path for {path:?}: {}", reason(&error));
         match error.kind() {
-            // The caller named a path that is not there; the node did its part.
+            // The caller named a path that does not exist, which is no failure of the node.
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => PluginError::Invalid(text),
             _ => PluginError::Failed(text),
         }
@@ -493,7 +501,7 @@ fn request_for(volume: &HostVolume) -> HostVolumeRequest {
     }
 }
 
-/// What the node reports of a volume.
+/// Returns the node's report of a volume.
 fn reported(volume: &HostVolume) -> NodeHostVolume {
     NodeHostVolume {
         name: volume.name.clone(),

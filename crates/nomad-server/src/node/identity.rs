@@ -1,4 +1,4 @@
-//! Who this machine is: the ID that its data directory keeps, and what it finds out about itself.
+//! The identity of this machine: its node ID, stored in the data directory, and its attributes.
 
 use std::fs;
 use std::io;
@@ -12,16 +12,19 @@ use crate::api::agent::NOMAD_VERSION;
 use statehold_server_core::fs::atomic;
 use statehold_server_core::fs::regular;
 
-/// The file in the data directory that keeps the node's ID.
+/// The file in the data directory with the node's ID.
 const FILE: &str = "node-id";
 
-/// The node's ID: made at the first start in a data directory, the same ever after.
+/// Returns the node's ID. The first start in a data directory creates it; it never changes after that.
+///
+/// # Errors
+/// The file can't be read or written, or has no UUID. It is never replaced, because the rows of volumes refer to its ID.
 pub(crate) fn node_id(data_dir: &Path) -> io::Result<Uuid> {
     let path = data_dir.join(FILE);
     match regular::read_to_string(&path) {
         Ok(text) => text.trim().parse().map_err(|error| {
             io::Error::other(format!(
-                "{} holds no UUID: {error}; put the node's ID back, or remove the file for a new one",
+                "{} holds no UUID: {error}; restore the node's ID, or remove the file to create a new one",
                 path.display()
             ))
         }),
@@ -34,7 +37,7 @@ pub(crate) fn node_id(data_dir: &Path) -> io::Result<Uuid> {
     }
 }
 
-/// The architecture by the name that Go, and so Nomad, has for it.
+/// Returns Go's name of the architecture, which Nomad reports.
 fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -46,14 +49,15 @@ fn architecture() -> &'static str {
     }
 }
 
-/// The names and values of `/etc/os-release`, without quotes.
+/// Returns the names and values of `/etc/os-release`, without quotes.
 fn os_release(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let pairs = text.lines().filter_map(|line| line.trim().split_once('='));
     pairs.map(|(name, value)| (name, value.trim_matches(['"', '\''])))
 }
 
-/// Returns the attributes that Nomad's client reports of its machine too, by the same names. `address` is that of the
-/// HTTP API; one that stands for all of the machine's, or a port of 0, is not reported.
+/// Returns the attributes that Nomad's client reports, too, by the same names. `address` is that of the HTTP API; an
+/// unspecified address or port is not reported.
+// Nomad: client/fingerprint/{cpu,memory,host,network}.go.
 fn found(address: Option<SocketAddr>) -> Labels {
     let mut found = Labels::new();
     let mut add = |name: &str, value: String| found.insert(name.into(), value.into());
@@ -66,6 +70,7 @@ fn found(address: Option<SocketAddr>) -> Labels {
         let bytes = u128::from(memory.totalram) * u128::from(memory.mem_unit);
         add("memory.totalbytes", bytes.to_string());
     }
+    // A machine without the file keeps the name of its kernel's system.
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     add("os.name", std::env::consts::OS.to_owned());
     for (name, value) in os_release(&release) {
@@ -84,11 +89,11 @@ fn found(address: Option<SocketAddr>) -> Labels {
     found
 }
 
-/// The attributes of a node's machine, for the constraints of volumes. It has no `driver.*`,
-/// because nothing runs tasks here.
+/// Returns the attributes of this machine, for the constraints of volumes. It has no `driver.*`, because this server
+/// runs no tasks.
 pub(crate) fn attributes(address: Option<SocketAddr>) -> Labels {
     let system = rustix::system::uname();
-    let said = [
+    let own = [
         ("cpu.arch", architecture().into()),
         ("nomad.version", NOMAD_VERSION.into()),
         ("kernel.arch", system.machine().to_string_lossy()),
@@ -97,8 +102,8 @@ pub(crate) fn attributes(address: Option<SocketAddr>) -> Labels {
         ("unique.hostname", system.nodename().to_string_lossy()),
         ("statehold.version", env!("CARGO_PKG_VERSION").into()),
     ];
-    let said = said.into_iter().map(|(name, value)| (name.into(), value.into()));
-    found(address).into_iter().chain(said).collect()
+    let own = own.into_iter().map(|(name, value)| (name.into(), value.into()));
+    found(address).into_iter().chain(own).collect()
 }
 
 #[cfg(test)]
@@ -106,23 +111,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_id_stays() {
+    fn the_node_id_never_changes() {
         let dir = tempfile::tempdir().unwrap();
         let id = node_id(dir.path()).unwrap();
         assert_eq!(node_id(dir.path()).unwrap(), id);
     }
 
     #[test]
-    fn an_id_that_is_none_is_not_replaced() {
+    fn an_invalid_node_id_is_not_replaced() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(FILE), "nobody").unwrap();
         let error = node_id(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("put the node's ID back"), "{error}");
+        assert!(error.contains("restore the node's ID"), "{error}");
         assert_eq!(fs::read_to_string(dir.path().join(FILE)).unwrap(), "nobody");
     }
 
     #[test]
-    fn the_machine_says_what_it_is() {
+    fn attributes_name_the_kernel() {
         assert_eq!(
             attributes(None).get("kernel.name").map(|name| &**name),
             Some(std::env::consts::OS)

@@ -1,11 +1,10 @@
-//! What a host-volume plugin is being asked to do, written down before it is asked.
+//! Intents: the work of a plugin, recorded on disk before the plugin runs.
 //!
-//! A plugin's work and the row that tells of it can't be one step. An intent says, after a crash
-//! between the two, which volume they may disagree about: what was being created and has no row is
-//! removed again, what was being deleted is deleted for good. Nobody was told that either happened.
+//! A plugin's work and the commit of the row can't be one atomic step. After a crash between the two, the intent
+//! identifies the volume whose row and data may differ: an interrupted creation without a row is undone, an
+//! interrupted deletion is finished. The client got a reply in neither case.
 //!
-//! Invariant: an intent is on the disk before its plugin is called, and removed after its row is
-//! durable.
+//! Invariant: an intent is on disk before its plugin is called, and is removed after the row is durable.
 
 use std::fs;
 use std::io;
@@ -21,7 +20,7 @@ use statehold_server_core::fs::atomic;
 use statehold_server_core::fs::private;
 use statehold_server_core::fs::regular;
 
-/// Something that a plugin is being asked to do.
+/// The work of a host-volume plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Intent {
     pub(crate) work: Work,
@@ -30,11 +29,11 @@ pub(crate) struct Intent {
     pub(crate) request: HostVolumeRequest,
 }
 
-/// What a plugin does.
+/// The operation of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Work {
     Create,
-    /// Deletes what was created at the path.
+    /// Deletes the volume at the path.
     Delete {
         path: Box<str>,
     },
@@ -48,16 +47,16 @@ pub(crate) struct Intents<I> {
 }
 
 impl<I: Serialize + DeserializeOwned> Intents<I> {
-    /// The intents in a directory, which is created when absent.
+    /// Opens the intents in a directory, and creates it if absent.
     pub(crate) fn open(dir: PathBuf) -> io::Result<Self> {
         private::create_dir_all(&dir)?;
         Ok(Self { dir, of: PhantomData })
     }
 
-    /// Writes an intent down, instead of an earlier one of the same ID.
+    /// Writes an intent, durable on return. It replaces an earlier one of the same ID.
     ///
     /// # Errors
-    /// The file can't be written. The error names the directory: it may be on another disk than the store.
+    /// The file can't be written. The error names the directory, which may be on another disk than the store.
     pub(crate) fn begin(&self, id: Uuid, intent: &I) -> io::Result<()> {
         let written = atomic::replace(&self.path(id), &serde_json::to_vec(intent)?);
         written.map_err(|error| {
@@ -66,10 +65,10 @@ impl<I: Serialize + DeserializeOwned> Intents<I> {
         })
     }
 
-    /// Returns the intent of an ID, if there is one.
+    /// Returns the intent of an ID, if it has one.
     ///
     /// # Errors
-    /// It can't be read.
+    /// The intent can't be read.
     pub(crate) fn get(&self, id: Uuid) -> io::Result<Option<I>> {
         match regular::read(&self.path(id)) {
             Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
@@ -78,8 +77,9 @@ impl<I: Serialize + DeserializeOwned> Intents<I> {
         }
     }
 
-    /// Removes an intent: its row is durable, or nothing came of it.
+    /// Removes an intent, durable on return. Its row MUST be durable, or its work undone.
     pub(crate) fn done(&self, id: Uuid) -> io::Result<()> {
+        // An absent file is synced as well: its removal may not be durable yet.
         match fs::remove_file(self.path(id)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => self.sync(),
@@ -88,15 +88,15 @@ impl<I: Serialize + DeserializeOwned> Intents<I> {
 
     /// Returns the intents that a crash left, in the order of their IDs.
     ///
-    /// One that can't be read is logged and stays, because an operator may still need it; its volume alone
-    /// is not settled. Files with names that this program does not give are other programs' and stay too.
+    /// Logs and skips an unreadable one, whose file stays for an operator; only its volume is not settled. Files with
+    /// foreign names belong to other programs and stay, too.
     pub(crate) fn left(&self) -> io::Result<Vec<(Uuid, I)>> {
         let mut left = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let path = entry?.path();
             let Some((id, unnamed)) = own_name(&path) else { continue };
             if unnamed {
-                // Its plugin was not called yet.
+                // An unfinished write: its plugin was not called yet.
                 fs::remove_file(&path)?;
                 continue;
             }
@@ -105,7 +105,7 @@ impl<I: Serialize + DeserializeOwned> Intents<I> {
                 Ok(intent) => left.push((id, intent)),
                 Err(error) => tracing::warn!(
                     file = %path.display(), %error,
-                    "an intent can't be read: its volume may be half created or half deleted"
+                    "can't read an intent: its volume may be half created or half deleted"
                 ),
             }
         }
@@ -122,7 +122,7 @@ impl<I: Serialize + DeserializeOwned> Intents<I> {
     }
 }
 
-/// The ID in the name of a file, and whether the name is not final yet; none for a file of others.
+/// Returns the ID in the name of a file, and whether the file is an unfinished write; `None` for a foreign file.
 fn own_name(path: &Path) -> Option<(Uuid, bool)> {
     let name = path.file_name()?.to_str()?;
     let unnamed = name.strip_suffix(atomic::UNFINISHED).and_then(|name| name.strip_suffix('.'));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_begun_and_not_done_is_left() {
+    fn intents_that_are_not_done_survive_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         let intents = Intents::open(dir.path().join("intents")).unwrap();
         let delete = intent(1, Work::Delete { path: "/srv/x".into() });
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_intent_that_was_half_written_is_none() {
+    fn a_half_written_intent_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         let intents = Intents::open(dir.path().to_owned()).unwrap();
         fs::write(dir.path().join(format!("{}.next", Uuid::from_u128(1))), "{").unwrap();

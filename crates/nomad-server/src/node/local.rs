@@ -1,5 +1,4 @@
-//! The node that this machine is: its host volumes, its storage providers, and the row that tells of
-//! them.
+//! This machine as a node: its host volumes, its storage providers, and the row that reports them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,10 +21,10 @@ use statehold_server_core::clock::{now, now_seconds};
 use statehold_server_core::start_work::StartWork;
 use statehold_server_core::write_queue::WriteQueue;
 
-/// What this machine is to be as a node.
+/// The options of this machine's node.
 #[derive(Clone, Debug)]
 pub struct NodeOptions {
-    /// Its name; the machine's own when absent.
+    /// Its name; the machine's host name when absent.
     pub name: Option<String>,
     /// The datacenter, for the constraints of volumes.
     pub datacenter: String,
@@ -35,13 +34,13 @@ pub struct NodeOptions {
     pub class: String,
     /// Metadata, for the constraints of volumes.
     pub meta: Labels,
-    /// Where host volumes are made; in the data directory when absent.
+    /// The directory of host volumes; `host_volumes` in the data directory when absent.
     pub volumes: Option<PathBuf>,
-    /// Where host-volume plugins are; in the data directory when absent.
+    /// The directory of host-volume plugins; `host_volume_plugins` in the data directory when absent.
     pub plugins: Option<PathBuf>,
-    /// The IDs of the storage providers that keep volumes as files in the data directory.
+    /// The IDs of the storage providers that store volumes as files in the data directory.
     pub csi_dir_plugins: Vec<String>,
-    /// Where the HTTP API is to be served.
+    /// The address of the HTTP API, for the node's attributes.
     pub address: Option<SocketAddr>,
 }
 
@@ -63,21 +62,21 @@ impl Default for NodeOptions {
     }
 }
 
-/// Why the machine couldn't be made a node.
+/// The reason why the node could not be started.
 #[derive(Debug)]
 pub enum NodeStartError {
-    /// A directory or a file of it can't be used.
+    /// A directory or file of the node can't be used.
     Io {
         /// The file.
         path: PathBuf,
         /// The cause.
         source: io::Error,
     },
-    /// The ID of a provider can't be the name of a directory.
+    /// The ID of a provider is no name of a directory.
     PluginId(String),
     /// The host volumes can't be restored.
     HostVolumes(KeepError),
-    /// The node can't be written.
+    /// The node's row can't be written.
     Write(String),
 }
 
@@ -109,9 +108,12 @@ pub struct LocalNode {
 }
 
 impl LocalNode {
-    /// Registers the node, and starts to finish the work that the last stop left and to look for volumes.
+    /// Registers the node, and starts to settle interrupted work and to restore volumes.
     ///
-    /// Waits for no host-volume plugin, so that the server can listen at once.
+    /// Never waits for a host-volume plugin, so that the server can listen at once.
+    ///
+    /// # Errors
+    /// A directory can't be used, an ID is invalid, or a write failed although the store takes writes.
     pub fn start(
         writes: &WriteQueue,
         data_dir: &Path,
@@ -124,7 +126,7 @@ impl LocalNode {
             let path = path.to_owned();
             |source| NodeStartError::Io { path, source }
         };
-        // Plugins are told whole paths, and rows keep them.
+        // Absolute, because plugins get these paths and rows store them.
         let data_dir = &std::path::absolute(data_dir).map_err(io_error(data_dir))?;
         let absolute = |given: Option<PathBuf>, name: &str| match given {
             Some(path) => std::path::absolute(&path).map_err(io_error(&path)),
@@ -148,17 +150,18 @@ impl LocalNode {
                 CsiDir::open(dir.clone(), &id.to_string(), now_seconds).map_err(io_error(&dir))?;
             infos.insert(plugin.clone().into(), fingerprint(&plugin, provider.probe()));
             let provider = Arc::new(provider);
-            // Before any request, which could meet a row whose data is gone.
+            // Before any request, which could otherwise read a row whose data was deleted.
             let (settled, to, id) = (Arc::clone(&provider), Arc::clone(store), plugin.clone());
             let settle = move || {
                 settled.settle_all(&to, &id)?;
-                // What could not be written stays in its intent, which the next run finds.
+                // Work that could not be recorded keeps its intent, which the next run settles.
                 to.failure().map_or(Ok(()), |failure| Err(io::Error::other(failure.to_string())))
             };
             work.run(store, "settle interrupted work", settle).map_err(io_error(&dir))?;
             csi_dirs.insert(plugin.as_str().into(), Arc::clone(&provider));
             providers.insert(plugin, provider);
         }
+        // The plugins have not been asked yet, so the node repeats its last report.
         let (mut attributes, host_volumes) = keeper.last_report();
         attributes.append(&mut identity::attributes(options.address));
         let node = Node {
@@ -186,7 +189,7 @@ impl LocalNode {
         Ok(Self { id, host_volumes: keeper, providers, csi_dirs, turns })
     }
 
-    /// The ID of the node.
+    /// Returns the ID of the node.
     pub(crate) fn id(&self) -> Uuid {
         self.id
     }
@@ -196,28 +199,28 @@ impl LocalNode {
         &self.host_volumes
     }
 
-    /// The storage providers that can be asked.
+    /// Returns the storage providers of the node.
     pub(crate) fn providers(&self) -> &Providers {
         &self.providers
     }
 
-    /// The provider of a plugin, if it is one of this program's own.
+    /// Returns the provider of a plugin, if it is a built-in directory provider.
     pub(crate) fn csi_dir(&self, plugin: &str) -> Option<&Arc<CsiDir>> {
         self.csi_dirs.get(plugin)
     }
 
-    /// Asks the provider of `plugin` how it is; the node as it is to be reported if that isn't what
-    /// `view` has of it.
+    /// Probes the provider of `plugin`. Returns the node to report if its health differs from the one in `view`.
     pub(crate) fn probe(&self, view: &impl ReadView, plugin: &str) -> Option<Node> {
         let found = fingerprint(plugin, self.providers.get(plugin)?.probe());
         let known = view.get::<Nodes>(self.id)?;
-        let told = |infos: &BTreeMap<Box<str>, PluginInfo>| {
+        let is_reported = |infos: &BTreeMap<Box<str>, PluginInfo>| {
             infos.get(plugin).is_some_and(|info| {
                 (info.healthy, &info.health_description)
                     == (found.healthy, &found.health_description)
             })
         };
-        if told(&known.controller_plugins) && told(&known.node_plugins) {
+        // The update time is not compared: it differs in each probe, and each report wakes readers.
+        if is_reported(&known.controller_plugins) && is_reported(&known.node_plugins) {
             return None;
         }
         let mut node = Node::clone(known);
@@ -228,6 +231,7 @@ impl LocalNode {
                 info.update_time = found.update_time.clone();
             }
         }
+        // An unhealthy provider describes no capabilities, so the last ones stay.
         if found.healthy {
             let infos = BTreeMap::from([(Box::from(plugin), found)]);
             node.controller_plugins.append(&mut part(&infos, |info| info.node = None));
@@ -236,7 +240,7 @@ impl LocalNode {
         (node != **known).then_some(node)
     }
 
-    /// The turns of requests with the providers.
+    /// Returns the locks and permits of requests to the providers.
     pub(crate) fn turns(&self) -> &Turns {
         &self.turns
     }
@@ -249,7 +253,7 @@ fn write(store: &Store, report: NodeReport) -> Result<(), Box<dyn std::error::Er
     Ok(())
 }
 
-/// An ID that can be the name of a directory.
+/// Returns the ID if it is safe as the name of a directory.
 fn plain_name(id: &str) -> Result<&str, NodeStartError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if id.is_empty() || id.starts_with('.') || !id.bytes().all(plain) {
@@ -258,7 +262,8 @@ fn plain_name(id: &str) -> Result<&str, NodeStartError> {
     Ok(id)
 }
 
-/// What the node says of a provider that runs on it.
+/// Returns the node's report of a provider, from the result of its probe.
+// Nomad: client/pluginmanager/csimanager/fingerprint.go, pluginFingerprinter.
 fn fingerprint(plugin: &str, probed: Result<ProviderInfo, ProviderError>) -> PluginInfo {
     let mut info = PluginInfo {
         plugin_id: plugin.into(),
@@ -280,7 +285,7 @@ fn fingerprint(plugin: &str, probed: Result<ProviderInfo, ProviderError>) -> Plu
     info
 }
 
-/// One half of the providers' fingerprints.
+/// Returns the fingerprints with only the controller's or the node's half; `half` clears the other.
 fn part(
     infos: &BTreeMap<Box<str>, PluginInfo>,
     half: impl Fn(&mut PluginInfo),

@@ -1,4 +1,5 @@
 //! The built-in plugin `mkdir`: a volume is a directory named by its ID.
+// Nomad: client/hostvolumemanager/host_volume_plugin.go, HostVolumePluginMkdir.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -12,12 +13,13 @@ use statehold_server_core::fs::atomic;
 pub(crate) const MKDIR: &str = "mkdir";
 
 /// The plugin's version.
+// Nomad: HostVolumePluginMkdirVersion.
 const VERSION: &str = "0.0.1";
 
-/// The directories' permissions by default.
+/// The default mode of a directory.
 const MODE_DEFAULT: u32 = 0o700;
 
-/// The plugin, with the directory that it makes volumes in.
+/// The plugin, with the directory in which it creates volumes.
 #[derive(Clone, Debug)]
 pub(crate) struct Mkdir {
     volumes: PathBuf,
@@ -42,18 +44,19 @@ impl HostVolumePlugin for Mkdir {
         }
         let wanted = Wanted::of(request)?;
         make(&path).map_err(|error| PluginError::io("error creating directory", &error))?;
-        // Nobody relies on a directory that came out wrong: better none.
+        // A directory with the wrong mode or owner is removed, or a retry would take it for the volume.
         wanted.apply(&path).inspect_err(|_| drop(fs::remove_dir(&path)))?;
         Ok(created)
     }
 
     fn delete(&self, request: &HostVolumeRequest, path: &str) -> Result<(), PluginError> {
         let own = self.volumes.join(request.id.to_string());
-        // Whoever registers a volume says its path, and could say anything: only one that ends as
-        // those made here do is removed, as when volumes are made in another directory by now.
+        // The path comes from the client that registered the volume and could be any directory. So only one named by the
+        // volume's ID is deleted; it differs from `own` after the volumes directory was moved.
         let elsewhere = Some(Path::new(path)).filter(|path| path.file_name() == own.file_name());
         for path in [Some(&*own), elsewhere].into_iter().flatten() {
             match fs::remove_dir_all(path) {
+                // An absent directory counts as deleted, because interrupted work is repeated.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(PluginError::io("error deleting directory", &error));
                 }
@@ -64,19 +67,20 @@ impl HostVolumePlugin for Mkdir {
     }
 }
 
-/// Makes a directory that nobody else may enter, and the ones above it, to outlive a loss of power.
+/// Creates a directory and its parents with mode 0700, durable on return.
 fn make(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(MODE_DEFAULT).create(path)?;
     atomic::sync_parent(path)
 }
 
-/// What the parameters ask for.
+/// The mode and owner from the parameters of a volume.
+// Nomad: HostVolumePluginMkdirParams and decodeMkdirParams.
 #[derive(Debug, PartialEq, Eq)]
 struct Wanted {
     mode: u32,
-    /// Unchanged by default.
+    /// The owner; unchanged when `None`.
     uid: Option<u32>,
-    /// Unchanged by default.
+    /// The group; unchanged when `None`.
     gid: Option<u32>,
 }
 
@@ -97,6 +101,7 @@ impl Wanted {
     }
 
     fn apply(&self, path: &Path) -> Result<(), PluginError> {
+        // Set after creation, because the umask would clear bits of a mode passed to `mkdir`.
         fs::set_permissions(path, Permissions::from_mode(self.mode))
             .map_err(|error| PluginError::io("error setting directory permission mode", &error))?;
         if self.uid.is_some() || self.gid.is_some() {
@@ -107,7 +112,7 @@ impl Wanted {
     }
 }
 
-/// Permission bits in octal digits.
+/// Parses permission bits in octal digits. The errors are those of Go's `strconv.ParseUint`.
 fn octal(text: &str) -> Result<u32, String> {
     let error = |why| format!("strconv.ParseUint: parsing {text:?}: {why}");
     if text.is_empty() || !text.bytes().all(|digit| matches!(digit, b'0'..=b'7')) {
@@ -117,13 +122,13 @@ fn octal(text: &str) -> Result<u32, String> {
     bits.ok_or_else(|| error("value out of range"))
 }
 
-/// The number of a user or a group; -1 leaves it as it is.
+/// Parses the ID of a user or a group; -1 leaves it unchanged. The errors are those of Go's `strconv.Atoi`.
 fn owner(text: &str) -> Result<Option<u32>, String> {
     let error = |why| format!("strconv.Atoi: parsing {text:?}: {why}");
     let number: i64 = text.parse().map_err(|_| error("invalid syntax"))?;
     match number {
         -1 => Ok(None),
-        // The largest stands for "unchanged" in the system's call.
+        // chown(2): the largest ID means "unchanged".
         _ => u32::try_from(number)
             .ok()
             .filter(|&id| id != u32::MAX)
@@ -164,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_is_exact_whatever_the_umask() {
+    fn the_mode_is_exact_under_any_umask() {
         let dir = tempfile::tempdir().unwrap();
         let mkdir = Mkdir::new(dir.path());
         let created = mkdir.create(&request(&[("mode", "0777")])).unwrap();
@@ -172,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn delete_removes_what_it_made_and_not_what_it_is_told() {
+    fn delete_ignores_paths_that_do_not_end_in_the_id() {
         let dir = tempfile::tempdir().unwrap();
         let mkdir = Mkdir::new(dir.path().join("volumes"));
         let other = dir.path().join("other");
@@ -185,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_parameters_are_named_and_nothing_is_made() {
+    fn invalid_parameters_are_named_and_create_no_directory() {
         let cases = [
             (("mode", "rwx"), r#"strconv.ParseUint: parsing "rwx": invalid syntax"#),
             (("mode", "+7"), r#"strconv.ParseUint: parsing "+7": invalid syntax"#),

@@ -1,4 +1,4 @@
-//! The node that this machine is: its storage providers, its host volumes, and the programs that create them.
+//! This machine as a node: its storage providers, its host volumes, and the plugins that create them.
 
 pub(crate) mod csi_dir;
 pub(crate) mod csi_work;

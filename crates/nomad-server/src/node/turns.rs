@@ -1,5 +1,5 @@
-//! Turns of requests with the storage providers: one request at a time for each thing they work with,
-//! and a limited number of requests for each provider.
+//! Locks of requests to the storage providers: one request at a time for each object, and a limited number of requests
+//! for each provider.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,53 +9,53 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use statehold_server_core::keyed_mutex::{KeyedGuard, KeyedMutex, WAIT_MAX};
 
-/// Requests that one provider works on at the same time; others wait. Each holds a thread for as long
-/// as the provider takes: one that hangs MUST NOT take all threads.
+/// Maximum number of requests in progress at one provider; further ones wait. Each holds a thread until the provider
+/// replies, and a provider that hangs MUST NOT take all threads.
 pub(crate) const ASKED_MAX: usize = 16;
 
-/// A thing that one request at a time works with.
+/// An object that only one request at a time may use.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Subject {
     /// A volume's row.
     Row(VolumeKey),
-    /// The data behind the rows with the plugin and the external ID.
+    /// The data of the rows with the plugin and the external ID.
     Data(Box<str>, Box<str>),
     /// The snapshot of the plugin with the ID.
     Snapshot(Box<str>, Box<str>),
 }
 
-/// Hands out the turns. Cheap to clone: clones share them.
+/// The locks of all requests. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Turns {
     subjects: KeyedMutex<Subject>,
-    /// For each provider the permits to ask it.
+    /// The permits of each provider.
     asked: Arc<BTreeMap<Box<str>, Arc<Semaphore>>>,
 }
 
 impl Turns {
-    /// Turns with the providers of these plugins.
+    /// Creates the locks, with [`ASKED_MAX`] permits for each of these plugins.
     pub(crate) fn new<'p>(plugins: impl Iterator<Item = &'p str>) -> Self {
         let permits = |plugin: &str| (plugin.into(), Arc::new(Semaphore::new(ASKED_MAX)));
         Self { subjects: KeyedMutex::default(), asked: Arc::new(plugins.map(permits).collect()) }
     }
 
-    /// Waits until no other request works with any of `subjects` and each provider of `plugins` has a
-    /// permit left. None when that took longer than [`WAIT_MAX`].
+    /// Waits until no other request holds any of `subjects` and each provider of `plugins` has a permit left. Returns
+    /// `None` if one of them takes longer than [`WAIT_MAX`].
     ///
-    /// Plugins without a provider here are ignored.
+    /// Ignores plugins without a local provider.
     pub(crate) async fn take<'p>(
         &self,
         subjects: impl IntoIterator<Item = Subject> + Send,
         plugins: impl IntoIterator<Item = &'p str> + Send,
     ) -> Option<Taken> {
-        // Each once and in sorted order, so that no two requests wait for each other.
+        // Each once and in sorted order, so that a cycle of waiting requests is impossible.
         let subjects: BTreeSet<Subject> = subjects.into_iter().collect();
         let plugins: BTreeSet<&str> = plugins.into_iter().collect();
         let mut held = Vec::with_capacity(subjects.len());
         for subject in subjects {
             held.push(self.subjects.lock(subject).await?);
         }
-        // Last: a request that waits for its subjects keeps no permit from others.
+        // Last, because a request that waits for its subjects MUST NOT hold a permit.
         let mut permits = Vec::with_capacity(plugins.len());
         for permit in plugins.into_iter().filter_map(|plugin| self.asked.get(plugin)) {
             let permit = tokio::time::timeout(WAIT_MAX, Arc::clone(permit).acquire_owned());
@@ -65,7 +65,7 @@ impl Turns {
     }
 }
 
-/// The turns of one request, given up when dropped.
+/// The locks of one request, released on drop.
 #[derive(Debug)]
 pub(crate) struct Taken {
     _held: Vec<KeyedGuard<Subject>>,
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn volumes_of_one_provider_do_not_wait_for_each_other() {
+    async fn requests_for_other_volumes_do_not_wait() {
         let turns = Turns::new(["disks"].into_iter());
         let first = turns.take([row("a")], ["disks"]).await.unwrap();
         let second = turns.take([row("b")], ["disks"]).await.unwrap();
@@ -99,14 +99,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_provider_is_asked_by_a_limited_number_of_requests() {
+    async fn the_requests_of_a_provider_are_limited() {
         let turns = Turns::new(["disks", "other"].into_iter());
         let mut taken = Vec::new();
         for at in 0..ASKED_MAX {
             taken.push(turns.take([row(&at.to_string())], ["disks"]).await.unwrap());
         }
         assert!(is_pending(turns.take([row("more")], ["disks"])));
-        // Another provider has permits of its own, and a plugin without one here needs none.
+        // Another provider has its own permits, and a plugin without a provider needs none.
         turns.take([row("more")], ["other", "nowhere"]).await.unwrap();
         taken.pop();
         turns.take([row("more")], ["disks"]).await.unwrap();

@@ -1,4 +1,4 @@
-//! What the provider writes down beside the data.
+//! The descriptions of volumes and snapshots, which `meta.json` stores beside the data.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ pub(crate) struct VolumeMeta {
     pub(crate) capacity: i64,
     /// The volume it was copied from; empty if none.
     pub(crate) clone_id: Box<str>,
-    /// The snapshot it was made from; empty if none.
+    /// The snapshot it was created from; empty if none.
     pub(crate) snapshot_id: Box<str>,
-    /// The nodes it is attached to.
+    /// The attachments, by the provider's ID of the node.
     pub(crate) attached: BTreeMap<Box<str>, Attachment>,
 }
 
-/// How a volume is attached to a node.
+/// The attachment of a volume to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Attachment {
     pub(crate) read_only: bool,
 }
 
 impl VolumeMeta {
-    /// Whether it was made from that source.
+    /// Returns whether the volume was created from that source.
     pub(crate) fn is_copy_of(&self, source: Option<VolumeSource<'_>>) -> bool {
         let (volume, snapshot) = match source {
             None => ("", ""),
@@ -49,8 +49,8 @@ pub(crate) struct SnapshotMeta {
 }
 
 impl SnapshotMeta {
-    /// What the provider says of it.
-    pub(crate) fn told(&self, id: &str) -> Snapshot {
+    /// Returns the snapshot as the provider reports it.
+    pub(crate) fn to_snapshot(&self, id: &str) -> Snapshot {
         Snapshot {
             id: id.into(),
             external_volume_id: self.external_volume_id.clone(),

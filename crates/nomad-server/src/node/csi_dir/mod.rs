@@ -1,12 +1,11 @@
-//! A storage provider of files: each volume and each snapshot is a directory with a sparse file
-//! `data` and its description `meta.json`.
+//! A storage provider of files: each volume and each snapshot is a directory with a sparse file `data` and its
+//! description `meta.json`.
 //!
-//! It does for real what a provider does, on one machine and without a cluster: create, copy,
-//! expand, attach, list, take snapshots. Whoever is told that a volume is attached gets the path of
-//! its file; nothing is mounted.
+//! It implements a complete provider on one machine without a cluster: it creates, copies, expands, attaches and lists
+//! volumes and takes snapshots. Attaching a volume returns the path of its file; nothing is mounted.
 //!
-//! Invariant: a directory appears under its final name when everything in it is on the disk, and
-//! disappears from it before anything in it is removed; so a crash leaves whole volumes or none.
+//! Invariant: a directory gets its final name after its content is on disk, and loses it before its content is deleted,
+//! so a crash leaves complete volumes or none.
 
 mod meta;
 mod own;
@@ -41,28 +40,29 @@ use shelf::Shelf;
 use statehold_server_core::fs::sparse;
 use turns::{Turn, Turns};
 
-/// The name that the provider gives itself.
+/// The name that the provider reports.
 const NAME: &str = "statehold.csi-dir";
 
-/// The capacity of a volume for which nobody asks a capacity, in bytes: 1 GiB.
+/// The capacity of a volume when the request names none, in bytes: 1 GiB.
 const CAPACITY_DEFAULT: i64 = 1 << 30;
 
-/// The largest volume, in bytes: 8 TiB, which is less than what file systems can put into a file.
+/// The largest volume, in bytes: 8 TiB, which is below the maximum file size of common file systems.
 const CAPACITY_MAX: i64 = 8 << 40;
 
-/// The longest name of a volume or a snapshot, in bytes, as CSI has it.
+/// The longest name of a volume or a snapshot, in bytes.
+// CSI specification, "Size Limits": string fields have at most 128 bytes.
 const NAME_MAX: usize = 128;
 
-/// How many volumes may be attached to the node that the provider runs on.
+/// Maximum number of volumes that can be attached to the node of the provider.
 const ATTACHED_MAX: i64 = 1024;
 
-/// Gives the time in unix seconds.
+/// Returns the time in Unix seconds.
 type Clock = fn() -> i64;
 
 /// The provider and the contents of its directory.
 ///
-/// Requests run at the same time unless they name the same volume, snapshot or new name: a copy of a
-/// large volume delays no other volume.
+/// Requests run in parallel unless they name the same volume, snapshot or new name, so that a copy of a large volume
+/// delays no other volume.
 pub(crate) struct CsiDir {
     dir: PathBuf,
     external_node_id: Box<str>,
@@ -76,8 +76,8 @@ pub(crate) struct CsiDir {
 }
 
 impl CsiDir {
-    /// Opens the directory of a provider; it is created when absent. `external_node_id` is what the
-    /// provider calls the machine it runs on.
+    /// Opens the directory of a provider, and creates it if absent. `external_node_id` is the provider's ID of this
+    /// machine.
     pub(crate) fn open(
         dir: impl Into<PathBuf>,
         external_node_id: &str,
@@ -105,7 +105,7 @@ impl CsiDir {
         self.volumes.find(|meta| *meta.name == *name).map(|(id, _)| id)
     }
 
-    /// Whether a volume has data, be its description readable or not.
+    /// Returns whether a volume has data, even if its description is unreadable.
     pub(crate) fn has_volume(&self, id: &str) -> bool {
         self.volumes.get(id).is_some() || self.volumes.is_damaged(id)
     }
@@ -119,6 +119,7 @@ impl fmt::Debug for CsiDir {
 
 impl CsiProvider for CsiDir {
     fn probe(&self) -> Result<ProviderInfo, ProviderError> {
+        // Read on each probe: the disk may be gone although its descriptions are in memory.
         for shelf in ["volumes", "snapshots"] {
             let shelf = self.dir.join(shelf);
             std::fs::read_dir(&shelf).map_err(|error| failed("read", &shelf, &error))?;
@@ -151,7 +152,7 @@ impl CsiProvider for CsiDir {
     fn create_volume(&self, request: &CreateVolume<'_>) -> Result<CreatedVolume, ProviderError> {
         check_name(request.name)?;
         check_capabilities(request.capabilities)?;
-        // The source too: it must neither go nor grow while it is copied.
+        // The source, too: it MUST be neither deleted nor expanded while it is copied.
         let source = request.source.map(|source| match source {
             VolumeSource::Volume(id) => Turn::Volume(id.into()),
             VolumeSource::Snapshot(id) => Turn::Snapshot(id.into()),
@@ -159,6 +160,7 @@ impl CsiProvider for CsiDir {
         let turn = Turn::VolumeName(request.name.into());
         let _turns = self.turns.take([turn].into_iter().chain(source));
         let Self { volumes, snapshots, .. } = self;
+        // CSI specification, "CreateVolume": idempotent by name; ALREADY_EXISTS if the volume is incompatible.
         if let Some((id, meta)) = volumes.find(|meta| *meta.name == *request.name) {
             return if fits(meta.capacity, request) && meta.is_copy_of(request.source) {
                 Ok(created(&id, meta.capacity))
@@ -192,7 +194,7 @@ impl CsiProvider for CsiDir {
             Some((from, _)) => sparse::copy(from, data, len),
             None => sparse::create(data, len),
         });
-        made.map_err(|error| failed("make", &volumes.data(&id), &error))?;
+        made.map_err(|error| failed("create", &volumes.data(&id), &error))?;
         Ok(created)
     }
 
@@ -202,6 +204,7 @@ impl CsiProvider for CsiDir {
         let Some(meta) = volumes.get(external_id) else {
             return gone(volumes, external_id);
         };
+        // CSI specification, "DeleteVolume Errors": FAILED_PRECONDITION for a volume in use.
         if let Some(node) = meta.attached.keys().next() {
             return Err(ProviderError::new(
                 Kind::FailedPrecondition,
@@ -228,7 +231,7 @@ impl CsiProvider for CsiDir {
         if capacity > meta.capacity {
             let data = volumes.data(id);
             let error = |error| failed("expand", &data, &error);
-            // First the file: a volume is never said to be larger than it is.
+            // The file first, so that a crash never leaves a description with more capacity than the file.
             sparse::extend(&data, bytes(capacity)).map_err(error)?;
             volumes.change(id, |meta| meta.capacity = capacity).map_err(error)?;
         }
@@ -249,6 +252,7 @@ impl CsiProvider for CsiDir {
                 format!("volume {id:?} is attached to node {other:?}"),
             ));
         }
+        // A repeated request writes nothing.
         if meta.attached.get(node) != Some(&wanted) {
             let change = |meta: &mut VolumeMeta| {
                 meta.attached.insert(node.into(), wanted);
@@ -265,6 +269,7 @@ impl CsiProvider for CsiDir {
         let (id, node) = (request.external_id, request.external_node_id);
         let _turn = self.turns.take([Turn::Volume(id.into())]);
         let volumes = &self.volumes;
+        // CSI specification, "ControllerUnpublishVolume": idempotent; an absent volume counts as detached.
         if !volumes.get(id).is_some_and(|meta| meta.attached.contains_key(node)) {
             return Ok(());
         }
@@ -297,7 +302,7 @@ impl CsiProvider for CsiDir {
         let Self { volumes, snapshots, .. } = self;
         if let Some((found, meta)) = snapshots.find(|meta| *meta.name == *request.name) {
             return if *meta.external_volume_id == *id {
-                Ok(meta.told(&found))
+                Ok(meta.to_snapshot(&found))
             } else {
                 Err(ProviderError::new(
                     Kind::AlreadyExists,
@@ -313,12 +318,12 @@ impl CsiProvider for CsiDir {
             create_time: (self.clock)(),
         };
         let snapshot = snapshots.free_id("snap");
-        let told = meta.told(&snapshot);
+        let taken = meta.to_snapshot(&snapshot);
         let from = volumes.data(id);
         snapshots
             .put(&snapshot, meta, |data| sparse::copy(&from, data, bytes(size)))
-            .map_err(|error| failed("make", &snapshots.data(&snapshot), &error))?;
-        Ok(told)
+            .map_err(|error| failed("create", &snapshots.data(&snapshot), &error))?;
+        Ok(taken)
     }
 
     fn delete_snapshot(&self, id: &str, _: &Secrets) -> Result<(), ProviderError> {
@@ -335,7 +340,7 @@ impl CsiProvider for CsiDir {
         page: &ProviderPage<'_>,
         _: &Secrets,
     ) -> Result<Snapshots, ProviderError> {
-        let (snapshots, next_token) = self.snapshots.page(page, |id, meta| meta.told(id))?;
+        let (snapshots, next_token) = self.snapshots.page(page, |id, meta| meta.to_snapshot(id))?;
         Ok(Snapshots { snapshots, next_token })
     }
 }
@@ -344,13 +349,13 @@ fn created(id: &str, capacity: i64) -> CreatedVolume {
     CreatedVolume { external_id: id.into(), capacity, ..CreatedVolume::default() }
 }
 
-/// Whether a volume is as large as asked.
+/// Returns whether a capacity is within the range of the request.
 fn fits(capacity: i64, request: &CreateVolume<'_>) -> bool {
     let max = if request.capacity_max == 0 { i64::MAX } else { request.capacity_max };
     (request.capacity_min..=max).contains(&capacity)
 }
 
-/// The capacity for a request: as little as it allows, but at least `least`.
+/// Returns the smallest capacity that satisfies a request, and is at least `least`.
 fn capacity(min: i64, max: i64, least: i64) -> Result<i64, ProviderError> {
     let limit = if max == 0 { CAPACITY_MAX } else { max };
     let wanted = if min == 0 && least == 0 { CAPACITY_DEFAULT.min(limit) } else { min.max(least) };
@@ -380,7 +385,7 @@ fn check_name(name: &str) -> Result<(), ProviderError> {
     Err(ProviderError::new(Kind::InvalidArgument, problem))
 }
 
-/// Files can be used in every way there is; other words than CSI's are refused.
+/// Rejects unknown modes. A file supports every access and attachment mode of CSI.
 fn check_capabilities(capabilities: &[Capability]) -> Result<(), ProviderError> {
     const ACCESS: [&str; 5] = [
         access_mode::SINGLE_NODE_READER,
@@ -404,8 +409,8 @@ fn check_capabilities(capabilities: &[Capability]) -> Result<(), ProviderError> 
     Ok(())
 }
 
-/// The answer of a delete whose ID is unknown. A success would take the row of data that is
-/// still there.
+/// Returns the result of deleting an unknown ID: success, unless its description is damaged, because a success would
+/// delete the row of existing data.
 fn gone<M: Serialize + DeserializeOwned + Clone>(
     shelf: &Shelf<M>,
     id: &str,
@@ -426,7 +431,7 @@ fn no_snapshot(id: &str) -> ProviderError {
     ProviderError::new(Kind::NotFound, format!("no such snapshot: {id:?}"))
 }
 
-/// An error of the operating system.
+/// Maps an error of the operating system.
 fn failed(doing: &str, path: &Path, error: &io::Error) -> ProviderError {
     let kind = match error.kind() {
         io::ErrorKind::FileTooLarge => Kind::OutOfRange,

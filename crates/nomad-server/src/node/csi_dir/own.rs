@@ -1,21 +1,22 @@
-//! The names that the provider gives to its volumes and snapshots.
+//! The directory names of the provider's volumes and snapshots.
 //!
-//! Others put things into the same directories: a file system its `.snapshots`, a desktop its `.Trash-0`. Only
-//! names of this form are read, and only they are ever removed.
+//! Other programs create entries in the same directories: a file system its `.snapshots`, a desktop its `.Trash-0`.
+//! The provider reads and removes only names of its own form.
 
 use uuid::Uuid;
 
-/// How names begin that are not final: being created, or being deleted.
+/// The prefix of a directory that is being created or deleted.
 const UNFINISHED: &str = ".";
 
 /// The digits of an ID.
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
-/// The characters of an ID. Nomad's command line cuts its column off behind as many (nomad:
-/// `command/volume_snapshot_list.go`, `-verbose`), and an ID that is cut can't be copied.
+/// The length of an ID. Nomad's command line truncates the column to this length without `-verbose`, and a truncated ID
+/// is useless.
+// Nomad: command/volume_snapshot_list.go.
 const ID_LEN: usize = 12;
 
-/// A new ID: `kind`, `-` and random digits, 36 bits at least. The caller MUST check that it is free.
+/// Returns a random ID: `kind`, `-` and digits, with at least 36 bits. The caller MUST check that it is free.
 pub(crate) fn new_id(kind: &str) -> String {
     let mut id = format!("{kind}-");
     while id.len() < ID_LEN {
@@ -27,11 +28,11 @@ pub(crate) fn new_id(kind: &str) -> String {
 /// The meaning of a directory's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name<'n> {
-    /// A whole thing of this ID.
+    /// A complete object of this ID.
     Whole(&'n str),
-    /// A thing that a crash interrupted being created or deleted.
+    /// An object whose creation or deletion a crash interrupted.
     Unfinished,
-    /// Another program's.
+    /// An entry of another program.
     Foreign,
 }
 
@@ -45,12 +46,12 @@ impl<'n> Name<'n> {
     }
 }
 
-/// The name of a thing that is not whole.
+/// Returns the name of an object while it is created or deleted.
 pub(crate) fn unfinished(id: &str) -> String {
     format!("{UNFINISHED}{id}")
 }
 
-/// Whether the provider gives such IDs, or did: before they were shortened they were UUIDs.
+/// Returns whether a string has the form of an ID: the current one, or the UUIDs of earlier versions.
 fn is_id(id: &str) -> bool {
     let digits = id.strip_prefix("vol-").or_else(|| id.strip_prefix("snap-"));
     let is_short = digits.is_some_and(|digits| digits.bytes().all(|digit| DIGITS.contains(&digit)));
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_own_ones_or_foreign() {
+    fn names_of_other_forms_are_foreign() {
         for kind in ["vol", "snap"] {
             let id = new_id(kind);
             assert_eq!(id.len(), ID_LEN);

@@ -1,9 +1,9 @@
-//! Work that is done when both a volume and its row are as they should be.
+//! Pending work that changes both a volume's data and its row.
 //!
-//! A crash between the two would leave a row whose data is gone, or data that no row names. What is begun is
-//! therefore written down first, and settled at the next start.
+//! A crash between the two would leave a row without data, or data without a row. Each piece of work is therefore
+//! recorded as an intent first, and an interrupted one is settled at the next start.
 //!
-//! Invariant: an intent is on the disk before the data changes, and removed after the row is durable.
+//! Invariant: an intent is on disk before the data changes, and is removed after the row is durable.
 
 use std::io;
 
@@ -16,17 +16,18 @@ use uuid::Uuid;
 
 use crate::node::csi_dir::CsiDir;
 
-/// The work that is begun.
+/// The work in progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Pending {
-    /// The volume of this name is being created: it had no data before.
+    /// The volume of this name, which had no data before, is being created.
     Create { name: Box<str> },
     /// The data of a volume is being deleted, and its row after it.
     Delete { namespace: Box<str>, id: Box<str>, external_id: Box<str> },
 }
 
 impl Pending {
-    /// The same for the same work, so that a second attempt takes the place of the first one's intent.
+    /// Returns the ID of the intent. It is equal for equal work, so that a second attempt replaces the intent of the
+    /// first one.
     fn key(&self) -> Uuid {
         let (kind, text) = match self {
             Self::Create { name } => ("create", name),
@@ -40,8 +41,11 @@ impl Pending {
 }
 
 impl CsiDir {
-    /// Writes down that work begins. False if another request is doing the same work: what it has created
-    /// and not recorded yet would look like what a crash left.
+    /// Writes the intent of work. Returns `false` if another request is doing the same work: its data without a row
+    /// would look like that of a crash.
+    ///
+    /// # Errors
+    /// The intent can't be written; the work MUST NOT begin.
     pub(crate) fn begin(&self, pending: &Pending) -> io::Result<bool> {
         if !self.in_flight.lock().insert(pending.key()) {
             return Ok(false);
@@ -50,12 +54,12 @@ impl CsiDir {
         written.map(|()| true).inspect_err(|_| self.leave(pending))
     }
 
-    /// Ends work in this process, and leaves its intent to the next start.
+    /// Ends the request's work but keeps its intent for the next start.
     pub(crate) fn leave(&self, pending: &Pending) {
         self.in_flight.lock().remove(&pending.key());
     }
 
-    /// Forgets work that is done, or of which nothing came.
+    /// Removes the intent of work that is done or undone.
     pub(crate) fn done(&self, pending: &Pending) {
         self.forget(pending);
         self.leave(pending);
@@ -67,8 +71,11 @@ impl CsiDir {
         }
     }
 
-    /// Settles work that a crash interrupted, before any request is served. Work that can't be settled
-    /// stays for the next start.
+    /// Settles the work that a crash interrupted. MUST be called before any request is served. Logs work that can't be
+    /// settled, which keeps its intent for the next start.
+    ///
+    /// # Errors
+    /// The directory of intents can't be read.
     pub(crate) fn settle_all(&self, store: &Store, plugin: &str) -> io::Result<()> {
         let forget = |namespace: &str, id: &str| {
             let mut txn = store.begin_write()?;
@@ -87,7 +94,7 @@ impl CsiDir {
         Ok(())
     }
 
-    /// Brings a volume and its row of `view` in step. `forget` deletes the row with a namespace and an ID.
+    /// Makes a volume's data and its row in `view` consistent. `forget` deletes the row of a namespace and an ID.
     pub(crate) fn settle(
         &self,
         view: &Snapshot,
@@ -102,7 +109,7 @@ impl CsiDir {
         };
         match pending {
             Pending::Create { name } => {
-                // The answer never reached the client, which asks again and gets a new one.
+                // The client got no reply: its retry creates a new volume.
                 if let Some(external_id) = self.find_volume(name)
                     && !has_row(&external_id)
                 {
@@ -112,10 +119,11 @@ impl CsiDir {
             }
             Pending::Delete { namespace, id, external_id } => {
                 if self.has_volume(external_id) {
-                    // Nothing was deleted yet: the client asks again.
+                    // The data still exists: the client got no reply and retries the deletion.
                     return Ok(());
                 }
                 let row = view.get::<CsiVolumes>((namespace, id));
+                // Only the row of the deleted data: the ID may have been registered again since.
                 if row.is_some_and(|row| {
                     *row.plugin_id == *plugin && row.remote_id() == &**external_id
                 }) {

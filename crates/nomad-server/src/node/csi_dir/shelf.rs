@@ -1,4 +1,4 @@
-//! A directory of directories, each with `data` and `meta.json`, and the descriptions in memory.
+//! A directory of objects, each a directory with `data` and `meta.json`; the descriptions are in memory, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,10 +17,10 @@ use statehold_server_core::fs::atomic;
 use statehold_server_core::fs::private;
 use statehold_server_core::fs::regular;
 
-/// Things of one kind, by ID.
+/// The volumes or the snapshots of a provider, by ID.
 ///
-/// The caller MUST hold the turn of a thing while it changes or removes it. The lock in here covers
-/// the descriptions in memory only, never work on the disk.
+/// The caller MUST hold the lock of an object while it changes or removes it. The mutex here protects the descriptions
+/// in memory only and is never held during disk work.
 #[derive(Debug)]
 pub(crate) struct Shelf<M> {
     dir: PathBuf,
@@ -29,8 +29,8 @@ pub(crate) struct Shelf<M> {
 }
 
 impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
-    /// Reads the directory, and removes things that a crash left unfinished. One whose description can't be read is
-    /// logged and left out: it must not keep the others from being served.
+    /// Reads the directory, and removes objects that a crash left unfinished. Logs and skips an object with an
+    /// unreadable description, because it MUST NOT prevent the others from being served.
     pub(crate) fn open(dir: PathBuf) -> io::Result<Self> {
         private::create_dir_all(&dir)?;
         let (mut metas, mut damaged) = (BTreeMap::new(), BTreeSet::new());
@@ -54,7 +54,7 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
                 Err(error) => {
                     tracing::warn!(
                         file = %meta.display(), %error,
-                        "a volume or snapshot is left out: its description can't be read"
+                        "skipping a volume or snapshot: its description can't be read"
                     );
                     damaged.insert(id.into());
                 }
@@ -67,18 +67,18 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
         self.metas.lock().get(id).cloned()
     }
 
-    /// Whether a thing is there whose description can't be read.
+    /// Returns whether an object exists whose description is unreadable.
     pub(crate) fn is_damaged(&self, id: &str) -> bool {
         self.damaged.contains(id)
     }
 
-    /// The first one, in the order of IDs, that is as wanted.
+    /// Returns the first object in the order of IDs that satisfies `wanted`.
     pub(crate) fn find(&self, wanted: impl Fn(&M) -> bool) -> Option<(Box<str>, M)> {
         let metas = self.metas.lock();
         metas.iter().find(|(_, meta)| wanted(meta)).map(|(id, meta)| (id.clone(), meta.clone()))
     }
 
-    /// An ID that nothing has.
+    /// Returns a new ID that no object has.
     pub(crate) fn free_id(&self, kind: &str) -> String {
         loop {
             let id = new_id(kind);
@@ -88,12 +88,15 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
         }
     }
 
-    /// Where the data is.
+    /// Returns the path of an object's data.
     pub(crate) fn data(&self, id: &str) -> PathBuf {
         self.dir.join(id).join("data")
     }
 
-    /// Puts a thing there, whose data `fill` makes at the path it is given.
+    /// Creates an object, durable on return. `fill` creates its data at the path that it is called with.
+    ///
+    /// # Errors
+    /// Those of `fill` and of the disk; no object is left.
     pub(crate) fn put(
         &self,
         id: &str,
@@ -113,34 +116,36 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
         Ok(())
     }
 
-    /// Changes a description.
+    /// Changes a description, durable on return. Does nothing if the object does not exist.
     pub(crate) fn change(&self, id: &str, change: impl FnOnce(&mut M)) -> io::Result<()> {
         let Some(mut meta) = self.get(id) else { return Ok(()) };
         change(&mut meta);
+        // The file first: readers of the description in memory MUST NOT see a change that a crash could undo.
         atomic::replace(&self.dir.join(id).join("meta.json"), &serde_json::to_vec(&meta)?)?;
         self.metas.lock().insert(id.into(), meta);
         Ok(())
     }
 
-    /// Removes a thing.
+    /// Deletes an object with its data.
     pub(crate) fn remove(&self, id: &str) -> io::Result<()> {
         let unfinished = self.unfinished(id);
         fs::rename(self.dir.join(id), &unfinished)?;
-        // Gone from here on, also if the rest fails: the next start goes on with it.
+        // Deleted from here on, even if the rest fails: the next start removes unfinished directories.
         self.metas.lock().remove(id);
         atomic::sync_dir(&self.dir)?;
         fs::remove_dir_all(&unfinished)
     }
 
-    /// A page in the order of IDs, and the token of the next one.
+    /// Returns a page in the order of IDs, rendered by `tell`, and the token of the next page; empty for the last one.
+    /// The object that a token names may be deleted meanwhile.
     ///
-    /// A string that is no token is an error: taken for an ID it would often lie after all of them, and
-    /// its client would take the empty page for the end of the list. The thing that a token names may be deleted
-    /// meanwhile.
+    /// # Errors
+    /// The token is invalid. Taken for an ID it would often be after all of them, and the client would take the empty
+    /// page for the end of the list.
     pub(crate) fn page<T>(
         &self,
         page: &ProviderPage<'_>,
-        tell: impl Fn(&str, &M) -> T,
+        render: impl Fn(&str, &M) -> T,
     ) -> Result<(Vec<T>, Box<str>), ProviderError> {
         let listing = self.dir.to_string_lossy();
         let from = if page.token.is_empty() {
@@ -160,12 +165,12 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
         };
         let metas = self.metas.lock();
         let mut rest = metas.range::<Box<str>, _>((from, Bound::Unbounded)).peekable();
-        let mut told = Vec::new();
-        while let Some((id, meta)) = rest.next_if(|_| told.len() < max) {
-            told.push(tell(id, meta));
+        let mut entries = Vec::new();
+        while let Some((id, meta)) = rest.next_if(|_| entries.len() < max) {
+            entries.push(render(id, meta));
         }
         let token = rest.peek().map(|(id, _)| PageToken::new::<String>(&listing, id));
-        Ok((told, token.map(|token| token.as_str().into()).unwrap_or_default()))
+        Ok((entries, token.map(|token| token.as_str().into()).unwrap_or_default()))
     }
 
     fn unfinished(&self, id: &str) -> PathBuf {
@@ -173,7 +178,7 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
     }
 }
 
-/// Writes a description under a name that is not final.
+/// Writes a description into a directory that is not published yet.
 fn write(path: &Path, meta: &impl Serialize) -> io::Result<()> {
     atomic::write_anew(path, &serde_json::to_vec(meta)?)
 }

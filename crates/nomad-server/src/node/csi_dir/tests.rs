@@ -82,7 +82,7 @@ fn a_volume_is_a_sparse_file_of_its_capacity() {
 }
 
 #[test]
-fn a_name_gives_the_same_volume_again_or_an_error() {
+fn creating_a_name_again_returns_the_volume_or_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let provider = open(dir.path());
     let first = create(&provider, "v", None);
@@ -93,7 +93,7 @@ fn a_name_gives_the_same_volume_again_or_an_error() {
 }
 
 #[test]
-fn a_restart_finds_everything() {
+fn a_restart_restores_every_description() {
     let dir = tempfile::tempdir().unwrap();
     let provider = open(dir.path());
     let volume = create(&provider, "v", None).external_id;
@@ -106,7 +106,7 @@ fn a_restart_finds_everything() {
 }
 
 #[test]
-fn what_a_crash_left_unfinished_is_gone_after_a_restart() {
+fn a_restart_removes_unfinished_directories() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
     let left = dir.path().join("volumes/.vol-b1c0e8a2");
@@ -119,7 +119,7 @@ fn what_a_crash_left_unfinished_is_gone_after_a_restart() {
 }
 
 #[test]
-fn a_damaged_description_is_left_out_and_its_data_is_kept() {
+fn a_damaged_description_is_skipped_and_its_data_kept() {
     let dir = tempfile::tempdir().unwrap();
     let id = create(&open(dir.path()), "v", None).external_id;
     fs::write(dir.path().join("volumes").join(&*id).join("meta.json"), "{").unwrap();
@@ -131,7 +131,7 @@ fn a_damaged_description_is_left_out_and_its_data_is_kept() {
 }
 
 #[test]
-fn a_snapshot_keeps_what_was_there_and_gives_it_to_new_volumes() {
+fn a_snapshot_keeps_the_data_of_its_time_for_new_volumes() {
     let dir = tempfile::tempdir().unwrap();
     let provider = open(dir.path());
     let volume = create(&provider, "v", None).external_id;
@@ -192,7 +192,7 @@ fn expanding_grows_the_file_and_never_shrinks_it() {
 }
 
 #[test]
-fn an_attached_volume_is_neither_deleted_nor_attached_to_a_second_node() {
+fn an_attached_volume_rejects_deletion_and_a_second_node() {
     let dir = tempfile::tempdir().unwrap();
     let provider = open(dir.path());
     let id = create(&provider, "v", None).external_id;
@@ -239,7 +239,7 @@ fn pages_together_are_the_whole_list() {
 }
 
 #[test]
-fn requests_that_make_no_sense_change_nothing() {
+fn invalid_requests_change_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let provider = open(dir.path());
     let kind =
@@ -260,7 +260,7 @@ fn requests_that_make_no_sense_change_nothing() {
 }
 
 #[test]
-fn a_probe_says_what_the_provider_can_do_and_whether_it_is_well() {
+fn a_probe_reports_capabilities_and_a_missing_directory() {
     let dir = tempfile::tempdir().unwrap();
     let provider = open(dir.path());
     let info = provider.probe().unwrap();
@@ -270,7 +270,7 @@ fn a_probe_says_what_the_provider_can_do_and_whether_it_is_well() {
     assert!(provider.probe().is_err());
 }
 
-/// A request that takes long holds its own volume and the source, and no other.
+/// A long request locks its own volume and the source, and no other.
 #[test]
 fn a_request_delays_no_other_volume() {
     let dir = tempfile::tempdir().unwrap();
@@ -282,7 +282,7 @@ fn a_request_delays_no_other_volume() {
         let other = create(&provider, "other", None).external_id;
         attach(&provider, &other, NODE, access_mode::SINGLE_NODE_WRITER).unwrap();
         detach(&provider, &other, NODE);
-        assert!(!copy.is_finished(), "a copy does not wait for its source");
+        assert!(!copy.is_finished(), "the copy must wait for its source");
         drop(held);
         copy.join().unwrap()
     });

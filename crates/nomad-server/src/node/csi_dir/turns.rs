@@ -1,34 +1,34 @@
-//! One request at a time for each volume, snapshot and new name of the provider.
+//! Locks of the provider: one request at a time for each volume, snapshot and new name.
 
 use std::collections::HashSet;
 
 use parking_lot::{Condvar, Mutex};
 
-/// A thing that one request at a time works with.
+/// The key of a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Turn {
-    /// The volume of that ID.
+    /// The volume of the ID.
     Volume(Box<str>),
-    /// The snapshot of that ID.
+    /// The snapshot of the ID.
     Snapshot(Box<str>),
-    /// The volume that a request creates under that name: asking twice finds the first one.
+    /// The name of a volume being created: a second request for it MUST find the first one's volume.
     VolumeName(Box<str>),
-    /// The snapshot that a request takes under that name.
+    /// The name of a snapshot being created.
     SnapshotName(Box<str>),
 }
 
-/// The turns that requests hold.
+/// The locks that requests hold.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     held: Mutex<HashSet<Turn>>,
-    /// Notified when a request gives up its turns.
+    /// Notified when a request releases its locks.
     released: Condvar,
 }
 
 impl Turns {
-    /// Blocks until no other request holds any of `turns`, then holds all of them.
+    /// Blocks until no other request holds any of `turns`, then locks all of them.
     ///
-    /// All are taken in one step: a request that waits holds none, so that no two wait for each other.
+    /// Locks all in one step: a waiting request holds none, so a cycle is impossible.
     pub(crate) fn take(&self, turns: impl IntoIterator<Item = Turn>) -> Held<'_> {
         let turns: Vec<Turn> = turns.into_iter().collect();
         let mut held = self.held.lock();
@@ -40,7 +40,7 @@ impl Turns {
     }
 }
 
-/// Turns of one request, released when dropped.
+/// The locks of one request, released on drop.
 #[derive(Debug)]
 pub(crate) struct Held<'t> {
     turns: Vec<Turn>,
@@ -53,7 +53,7 @@ impl Drop for Held<'_> {
         for turn in &self.turns {
             held.remove(turn);
         }
-        // All: any of those that wait may be the one whose turns are free now.
+        // All, because any waiting request may be the one whose locks are free now.
         self.all.released.notify_all();
     }
 }
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_volume_waits_for_its_turn() {
+    fn a_second_request_for_a_volume_waits() {
         let turns = Turns::default();
         let (sender, receiver) = mpsc::channel();
         let first = turns.take([volume("a")]);

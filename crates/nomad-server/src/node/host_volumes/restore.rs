@@ -1,8 +1,8 @@
-//! The host volumes that a start of the server finds.
+//! Restores the host volumes of this machine at startup.
 //!
-//! The server listens meanwhile: a plugin that takes its time delays only its own volumes. Until a volume
-//! was looked at, its row stays as the last run left it, requests that change it wait, and
-//! [`HostVolumeKeeper::restoring`] names it.
+//! The server listens meanwhile, so a slow plugin delays only its own volumes. Until a volume is restored, its row
+//! stays as the last run left it, requests that change it wait, and [`HostVolumeKeeper::restoring`] reports it.
+// Nomad: client/hostvolumemanager/host_volumes.go, HostVolumeManager.restoreFromState.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,16 +26,17 @@ use crate::node::host_volumes::{
 };
 use statehold_server_core::recovery;
 
-/// Volumes of one plugin that are looked at at the same time. Each holds a thread, and a program.
+/// Maximum number of volumes of one plugin that are restored at the same time. Each holds a thread and a process.
 const RESTORES_MAX: usize = 16;
 
-/// Programs that are asked at the same time for their versions.
+/// Maximum number of plugins that are fingerprinted at the same time.
 const FINGERPRINTS_MAX: usize = 16;
 
-/// How the attributes of a node begin that name its host-volume plugins.
+/// The prefix of the node attributes that report its host-volume plugins.
+// Nomad: client/fingerprint/dynamic_host_volumes.go, DynamicHostVolumePluginFingerprint.
 const PLUGINS: &str = "plugins.host_volume.";
 
-/// A volume to look at: its row's key, and its intent if a crash left one.
+/// A volume to restore: the key of its row, and its intent if a crash left one.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) namespace: Box<str>,
@@ -44,9 +45,9 @@ pub(crate) struct Found {
 }
 
 impl HostVolumeKeeper {
-    /// Returns what the node reported of plugins and volumes when the server last ran, and of the built-in
-    /// plugin as it is. It holds until [`HostVolumeKeeper::restore`] finds otherwise: a node that reported
-    /// nothing at first would make each of its volumes unavailable, and wake every reader, at each start.
+    /// Returns the plugins and volumes that the node reported when the server last ran, with the built-in plugin's
+    /// current version. The report holds until [`HostVolumeKeeper::restore`] corrects it: an empty one would mark
+    /// every volume unavailable, and wake every reader, at each start.
     pub(crate) fn last_report(&self) -> (Labels, BTreeMap<Box<str>, NodeHostVolume>) {
         let shared = &*self.0;
         let view = shared.view();
@@ -58,6 +59,7 @@ impl HostVolumeKeeper {
         attributes.extend(built_in.ok().map(|version| version_of(MKDIR, &version)));
         let own: BTreeMap<&str, Uuid> =
             shared.rows(&view).map(|volume| (&*volume.name, volume.id)).collect();
+        // A report of a volume whose row was deleted or replaced is dropped.
         let volumes = reported_host_volumes(&view, shared.node)
             .map(|reported| &reported.volume)
             .filter(|reported| own.get(&*reported.name).copied() == reported.id)
@@ -66,9 +68,12 @@ impl HostVolumeKeeper {
         (attributes, volumes)
     }
 
-    /// Starts to finish the work that was under way when the server last stopped, and to look for the volumes of
-    /// this machine. Called after the node was reported, and again when the store takes writes again after it could
-    /// not record what was found.
+    /// Starts to settle the work that the last stop interrupted, and to restore the volumes of this machine. Returns
+    /// before they are restored. MUST be called after the node was reported; called again if the store took no
+    /// writes when a result was to be recorded.
+    ///
+    /// # Errors
+    /// The directory of intents can't be read.
     pub(crate) fn restore(&self) -> Result<(), KeepError> {
         let shared = &*self.0;
         let mut by_plugin: BTreeMap<Box<str>, Vec<Found>> = BTreeMap::new();
@@ -80,6 +85,7 @@ impl HostVolumeKeeper {
             let found = Found { namespace, id, intent: intents.remove(&id) };
             by_plugin.entry(volume.plugin_id.clone()).or_default().push(found);
         }
+        // The intents that remain have no row: a crash came before it was written or after it was deleted.
         for (id, intent) in intents {
             let (plugin, namespace) = (intent.plugin.clone(), intent.request.namespace.clone());
             let found = Found { namespace, id, intent: Some(intent) };
@@ -101,7 +107,7 @@ impl HostVolumeKeeper {
         Ok(())
     }
 
-    /// Has the work of the start done again if a full disk kept what it found from being recorded.
+    /// Repeats the restore if a full disk prevented its results from being recorded.
     fn restore_again(&self) {
         let shared = &*self.0;
         if shared.unrecorded.swap(false, Ordering::Relaxed) && !shared.is_stopped() {
@@ -111,18 +117,17 @@ impl HostVolumeKeeper {
         }
     }
 
-    /// Returns how many volumes the start of the server has not looked at yet, and the IDs of the first
-    /// `max` of them.
+    /// Returns the number of volumes that startup has not restored yet, and the IDs of the first `max` of them.
     pub(crate) fn restoring(&self, max: usize) -> (usize, Vec<Uuid>) {
         let restoring = self.0.restoring.lock();
         (restoring.len(), restoring.iter().take(max).copied().collect())
     }
 
-    /// Waits until the plugins of this machine have reported their versions: a volume can only be placed on a
-    /// node that has its plugin.
+    /// Waits until the plugins of this machine have reported their versions: a volume can only be placed on a node
+    /// with its plugin.
     ///
     /// # Errors
-    /// The store takes no writes: on a full disk the start waits, too.
+    /// The store takes no writes: startup waits for a disk with free space, too, so this would never return.
     pub(crate) async fn wait_for_fingerprints(&self) -> Result<(), KeepError> {
         let mut fingerprinted = self.0.fingerprinted.subscribe();
         tokio::select! {
@@ -135,7 +140,8 @@ impl HostVolumeKeeper {
         }
     }
 
-    /// Asks every program in the plugin directory for its version, and reports those that answer.
+    /// Reports the versions of all plugins in the plugin directory. Logs and omits those that fail.
+    // Nomad: client/fingerprint/dynamic_host_volumes.go, GetHostVolumePluginVersions.
     async fn fingerprint(&self) {
         let programs = std::fs::read_dir(&self.0.places.plugins).into_iter().flatten();
         let names = programs.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -145,7 +151,7 @@ impl HostVolumeKeeper {
             spawn_blocking(move || match shared.plugin(&id).and_then(|it| it.fingerprint()) {
                 Ok(version) => Some(version_of(&id, &version)),
                 Err(error) => {
-                    tracing::warn!(plugin = id, %error, "a host-volume plugin is not well");
+                    tracing::warn!(plugin = id, %error, "fingerprinting a host-volume plugin failed");
                     None
                 }
             })
@@ -156,7 +162,7 @@ impl HostVolumeKeeper {
             .collect()
             .await;
         if self.0.is_stopped() {
-            // Plugins that were killed would be missing from the report.
+            // The report would lack the plugins that the shutdown killed.
             return;
         }
         found.extend(self.last_report().0.remove_entry(&*version_of(MKDIR, "").0));
@@ -180,7 +186,7 @@ impl HostVolumeKeeper {
             return;
         }
         tracing::info!(count, "restoring host volumes");
-        // Each plugin on its own: one that hangs uses up its own share of threads and no other's.
+        // Each plugin on its own, so that one that hangs uses up only its own share of threads.
         let plugins = by_plugin.into_values().map(|volumes| self.restore_plugin(volumes));
         stream::iter(plugins).for_each_concurrent(None, |work| work).await;
         if self.0.is_stopped() {
@@ -190,9 +196,9 @@ impl HostVolumeKeeper {
         tracing::info!(count, seconds = begun.elapsed().as_secs_f64(), "restored host volumes");
     }
 
-    /// Looks at the volumes of one plugin.
+    /// Restores the volumes of one plugin.
     pub(crate) async fn restore_plugin(&self, volumes: Vec<Found>) {
-        // A plugin that hangs once is not waited for again for each of its volumes.
+        // A plugin that hung once is not called for its other volumes: each call would take the full time limit.
         let hung = Arc::new(AtomicBool::new(false));
         let work = |found: Found| {
             let hung = Arc::clone(&hung);
@@ -202,6 +208,7 @@ impl HostVolumeKeeper {
                 if shared.is_stopped() {
                     return;
                 }
+                // After a panic or without a lock, only a volume without an intent counts as settled.
                 let has_intent = found.intent.is_some();
                 let settled = if let Some(turn) = self.0.turns.lock(id).await {
                     let restore = move || {
@@ -214,7 +221,7 @@ impl HostVolumeKeeper {
                         !has_intent
                     })
                 } else {
-                    tracing::warn!(volume = %id, "a request holds a host volume for too long");
+                    tracing::warn!(volume = %id, "a request holds the lock of a host volume for too long");
                     !has_intent
                 };
                 if settled {
@@ -228,13 +235,13 @@ impl HostVolumeKeeper {
     }
 }
 
-/// The attribute of a node that has a plugin.
+/// Returns the node attribute that reports a plugin's version.
 fn version_of(plugin: &str, version: &str) -> (Box<str>, Box<str>) {
     (format!("{PLUGINS}{plugin}.version").into(), version.into())
 }
 
 impl Shared {
-    /// The rows of the volumes of this machine.
+    /// Returns the rows of this machine's volumes.
     fn rows<'v, V: ReadView>(
         &self,
         view: &'v V,
@@ -244,10 +251,10 @@ impl Shared {
         rows.map(|volume| &**volume)
     }
 
-    /// Settles the intent of a volume, looks whether the volume is there, and reports it or not.
+    /// Settles the intent of a volume, verifies that the volume exists, and reports or withdraws it.
     ///
-    /// Returns whether no intent of it is left. A volume whose deletion is not finished is not reported: it would be
-    /// ready, a client would write to it, and the end of the deletion would destroy that.
+    /// Returns whether no intent of it is left. A volume with an unfinished deletion is withdrawn: if it were ready, a
+    /// client would write to it, and the deletion would destroy the data.
     fn restore(&self, found: &Found, hung: &AtomicBool) -> bool {
         let id = found.id;
         let settled = found.intent.is_none() || self.settle(id);
@@ -256,23 +263,23 @@ impl Shared {
         }
         let view = self.view();
         let volume = view.get::<HostVolumes>((&found.namespace, id));
-        // A request may have deleted it, or moved it to another node, before its turn came.
+        // A request may have deleted it, or moved it to another node, before this held the lock.
         let Some(volume) = volume.filter(|volume| volume.node_id == self.node) else {
             return settled;
         };
         let at = if !settled {
             Err(PluginError::Failed("its interrupted deletion is not finished".to_owned()))
         } else if hung.load(Ordering::Relaxed) {
-            Err(PluginError::Hung("its plugin hangs".to_owned()))
+            Err(PluginError::Hung("its plugin hung for another volume".to_owned()))
         } else {
             self.find(volume)
         };
         let recorded = match at {
             Ok(path) => self.confirm(volume, &path),
-            // It says nothing about the volume: the next start looks again.
+            // The shutdown killed the plugin, so its failure says nothing about the volume.
             Err(_) if self.is_stopped() => return settled,
             Err(error) => {
-                tracing::warn!(volume = %id, %error, "a host volume is not there");
+                tracing::warn!(volume = %id, %error, "a host volume is unavailable");
                 if matches!(error, PluginError::Hung(_)) {
                     hung.store(true, Ordering::Relaxed);
                 }
@@ -281,19 +288,19 @@ impl Shared {
         };
         if let Err(error) = recorded {
             self.note_unrecorded();
-            tracing::error!(volume = %id, %error, "can't record what became of a host volume");
+            tracing::error!(volume = %id, %error, "can't record the state of a host volume");
         }
         settled
     }
 
-    /// Notes that work of the start was not recorded, if the store takes no writes.
+    /// Marks the restore for repetition, if the store takes no writes.
     pub(crate) fn note_unrecorded(&self) {
         if self.writes.store().failure().is_some() {
             self.unrecorded.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Changes this machine's report as a node, unless nothing changes.
+    /// Changes this machine's node row. Writes nothing if `change` leaves it equal, because a write wakes readers.
     fn report(&self, change: impl FnOnce(&mut Node)) -> Result<(), KeepError> {
         let report = self.writes.own_writer().write(|txn, now| {
             let Some(known) = txn.get::<Nodes>(self.node).map(|node| Node::clone(node)) else {
@@ -310,18 +317,18 @@ impl Shared {
         report.map(drop)
     }
 
-    /// Records that a volume is at `path`, unless its row and its node have that path.
+    /// Records that a volume exists at `path`, unless its row and its node's report have that path.
     fn confirm(&self, volume: &HostVolume, path: &str) -> Result<(), KeepError> {
         let mut report = reported(volume);
         report.path = path.into();
         let view = self.view();
         // A node that an operator deleted is reported by the next start.
-        let told = !Nodes::BY_KEY.contains(&view, self.node)
+        let is_reported = !Nodes::BY_KEY.contains(&view, self.node)
             || view
                 .get::<ReportedHostVolumes>((self.node, &*volume.name))
                 .is_some_and(|reported| reported.volume == report);
         let moved = *path != *volume.host_path;
-        if told && !moved {
+        if is_reported && !moved {
             return Ok(());
         }
         self.writes.own_writer().write(|txn, now| {
@@ -329,20 +336,21 @@ impl Shared {
                 move_host_volume(txn, now, &volume.namespace, volume.id, path)
                     .map_err(store_error)?;
             }
-            if !told {
+            if !is_reported {
                 report_host_volume(txn, now, self.node, report)?;
             }
             Ok::<_, KeepError>(())
         })?;
         if moved {
-            tracing::info!(volume = %volume.id, path, "a host volume was moved");
+            tracing::info!(volume = %volume.id, path, "recorded the new path of a moved host volume");
         }
         Ok(())
     }
 
-    /// Records that a volume is not there.
+    /// Records that a volume is unavailable.
     fn withdraw(&self, volume: &HostVolume) -> Result<(), KeepError> {
         let view = self.view();
+        // Read first, because a write for each missing volume would wake readers at each start.
         if !ReportedHostVolumes::BY_KEY.contains(&view, (self.node, &*volume.name)) {
             return Ok(());
         }
@@ -352,16 +360,17 @@ impl Shared {
         withdraw.map(drop)
     }
 
-    /// Sees to it that a volume of a row is there; where it is.
+    /// Ensures that the volume of a row exists, and returns its path.
     ///
-    /// A plugin is asked to make it once more. A directory that it creates elsewhere is the volume only if it was
-    /// moved there with the directory around it: data that is where it was stays the volume's.
+    /// Calls the plugin's idempotent create. A directory that the plugin returns at another path is the volume only if
+    /// it was moved there with its parent directory; data at the old path stays the volume's.
     fn find(&self, volume: &HostVolume) -> Result<Box<str>, PluginError> {
         let path = &volume.host_path;
         let name = Path::new(&**path).file_name();
         let has_maker = match &*volume.plugin_id {
             "" => false,
-            // It makes directories that are named by the ID, and nothing where one is.
+            // `mkdir` creates directories named by the ID. Any other path was registered or moved by an operator, and
+            // an existing one needs no plugin.
             MKDIR => name.is_some_and(|name| *name == *volume.id.to_string()) && !is_there(path),
             _ => true,
         };
@@ -369,12 +378,13 @@ impl Shared {
             return verify(path).map(|()| path.clone());
         }
         let made = self.plugin(&volume.plugin_id)?.create(&request_for(volume))?.path;
+        // An existing directory at the row's path has the data, wherever the plugin would create a new one.
         if *made == **path || is_there(path) {
             return Ok(path.clone());
         }
         if Path::new(&made).file_name() != name {
             return Err(PluginError::Failed(format!(
-                "it is not at {path:?} any more, and its plugin says {made:?}"
+                "it is not at {path:?} any more, and its plugin returned {made:?}"
             )));
         }
         Ok(made.into())

@@ -1,9 +1,9 @@
-//! The end of work with host volumes that a stop or a failed write interrupted.
+//! Settles work with host volumes that a stop or a failed write interrupted.
 //!
-//! An intent that can't be settled is tried again, with a pause, until it is: left to the next start, it would
+//! A failed attempt is retried with a growing pause until it succeeds: if the next start settled the intent, it could
 //! destroy a volume that clients use by then.
 //!
-//! Invariant: a volume whose deletion is not settled is not reported by its node, and no request changes it.
+//! Invariant: a volume with an unsettled deletion is not reported by its node, and no request changes it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::node::host_volumes::{
     HostVolumeKeeper, Intent, KeepError, PluginError, Shared, Work, request_for,
 };
 
-/// The first pause before an intent is settled again.
+/// The first pause before a retry.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 
 /// The longest pause: each attempt may run a program.
@@ -30,20 +30,20 @@ const RETRY_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Unsettled {
     volumes: Mutex<BTreeSet<Uuid>>,
     added: Notify,
-    /// Whether the task that settles them runs.
+    /// Whether the task that settles them was started.
     runs: Mutex<bool>,
 }
 
-/// The result of one attempt that did not fail.
+/// The result of a successful attempt.
 enum Settled {
-    /// Rows and data are in step.
+    /// Row and data are consistent.
     Done,
-    /// The deletion was given up: the volume is another one by now, or in use.
+    /// The deletion was cancelled for this reason: the volume was changed, or is in use.
     Kept(String),
 }
 
 impl HostVolumeKeeper {
-    /// Starts the task that settles intents again, once; it ends when the server stops.
+    /// Starts the task that retries unsettled intents, unless it runs. It ends when the server stops.
     pub(crate) fn settle_in_background(&self) {
         let shared = &*self.0;
         let runs = std::mem::replace(&mut *shared.unsettled.runs.lock(), true);
@@ -58,6 +58,7 @@ impl HostVolumeKeeper {
         let mut stopped = self.0.stopped.subscribe();
         let mut pause = RETRY_FIRST;
         loop {
+            // Without volumes to retry, the next one starts with the shortest pause.
             if self.0.unsettled.volumes.lock().is_empty() {
                 pause = RETRY_FIRST;
                 tokio::select! {
@@ -70,21 +71,22 @@ impl HostVolumeKeeper {
                 () = tokio::time::sleep(pause) => {}
             }
             if self.0.writes.store().failure().is_some() {
-                // The plugin would be asked for nothing: its answer could not be recorded.
+                // The plugin would run in vain: its result could not be recorded.
                 continue;
             }
             pause = (pause * 2).min(RETRY_MAX);
             let ids = std::mem::take(&mut *self.0.unsettled.volumes.lock());
             let found = ids.into_iter().filter_map(|id| self.0.find_unsettled(id)).collect();
-            // Volumes that fail again are added again.
+            // It adds the volumes that fail again.
             self.restore_plugin(found).await;
         }
     }
 }
 
 impl Shared {
-    /// Has an intent settled again later. Until then the status names its volume.
+    /// Schedules a retry of an intent. Until it is settled, the status reports its volume.
     pub(crate) fn leave_unsettled(&self, id: Uuid) {
+        // An unreadable intent is retried, too: its disk may recover.
         if !matches!(self.intents.get(id), Ok(None)) {
             self.restoring.lock().insert(id);
             self.unsettled.volumes.lock().insert(id);
@@ -92,19 +94,19 @@ impl Shared {
         }
     }
 
-    /// Refuses to change a volume whose deletion is not finished. MUST be called in the volume's turn, in which no
-    /// other request's intent is on the disk.
+    /// Fails if the volume's deletion was interrupted and is not finished. The caller MUST hold the volume's lock,
+    /// under which no other request's intent is on disk.
     pub(crate) fn check_settled(&self, id: &str) -> Result<(), KeepError> {
         let Ok(id) = parse_id(id) else { return Ok(()) };
         match self.intents.get(id) {
             Ok(Some(Intent { work: Work::Delete { .. }, .. })) => Err(KeepError::Unsettled),
-            // An interrupted creation of a volume with a row harms no change, and one that can't be read is
-            // never carried out.
+            // An interrupted creation does not affect a volume with a row, and an unreadable intent is never
+            // carried out.
             _ => Ok(()),
         }
     }
 
-    /// Returns a volume to look at again. None if a request settled its intent.
+    /// Returns the volume to retry, or `None` if a request settled its intent or it can't be read.
     fn find_unsettled(&self, id: Uuid) -> Option<Found> {
         match self.intents.get(id) {
             Ok(Some(intent)) => {
@@ -115,20 +117,21 @@ impl Shared {
                 self.restoring.lock().remove(&id);
                 None
             }
+            // Without its intent there is no work to repeat; the file stays for an operator.
             Err(error) => {
-                tracing::warn!(volume = %id, %error, "an intent can't be read any more");
+                tracing::warn!(volume = %id, %error, "can't read the intent of a host volume any more");
                 self.restoring.lock().remove(&id);
                 None
             }
         }
     }
 
-    /// Settles the intent of a volume, if one is left by now, and logs the result. Returns whether none is left.
-    /// MUST be called in the volume's turn.
+    /// Settles the intent of a volume, if it still has one, and logs the result. Returns whether none is left. The
+    /// caller MUST hold the volume's lock.
     pub(crate) fn settle(&self, id: Uuid) -> bool {
         let intent = match self.intents.get(id) {
             Ok(Some(intent)) => intent,
-            // A request that had its turn before replaced and removed it.
+            // A request that held the lock before has replaced and removed it.
             Ok(None) => return true,
             Err(error) => {
                 tracing::warn!(volume = %id, %error, "can't read the intent of a host volume");
@@ -138,14 +141,14 @@ impl Shared {
         match self.try_settle(&intent) {
             Ok(Settled::Done) => self.forget_intent(id),
             Ok(Settled::Kept(reason)) => {
-                tracing::warn!(volume = %id, reason, "kept a host volume whose deletion was interrupted");
+                tracing::warn!(volume = %id, reason, "cancelled the interrupted deletion of a host volume");
                 self.forget_intent(id);
             }
             Err(error) => {
                 self.note_unrecorded();
                 if !self.is_stopped() {
                     tracing::warn!(
-                        volume = %id, %error, "can't settle a host volume; the server tries again"
+                        volume = %id, %error, "can't settle the intent of a host volume; the server retries"
                     );
                 }
                 return false;
@@ -154,7 +157,7 @@ impl Shared {
         true
     }
 
-    /// Settles interrupted work. A volume that has a row and was being created is left to [`Shared::find`].
+    /// Settles interrupted work. Leaves a creation whose volume has a row to [`Shared::find`].
     fn try_settle(&self, intent: &Intent) -> Result<Settled, KeepError> {
         let request = &intent.request;
         let view = self.view();
@@ -163,39 +166,42 @@ impl Shared {
         match (&intent.work, row) {
             (Work::Create, Some(_)) => {}
             (Work::Create, None) => {
-                // Creation is idempotent, and returns the path of the volume.
+                // The client got no reply, so the volume is deleted. Its path is not known: creation is idempotent
+                // and returns it.
                 let plugin = self.plugin(&intent.plugin).map_err(failed)?;
                 let created = plugin.create(request).map_err(failed)?;
                 plugin.delete(request, &created.path).map_err(failed)?;
                 tracing::warn!(
                     volume = %request.id, path = created.path,
-                    "removed a host volume whose creation was interrupted"
+                    "deleted a host volume whose creation was interrupted"
                 );
             }
             (Work::Delete { path }, None) => {
                 let plugin = self.plugin(&intent.plugin).map_err(failed)?;
                 plugin.delete(request, path).map_err(failed)?;
                 tracing::warn!(
-                    volume = %request.id, %path, "removed the rest of a host volume without a row"
+                    volume = %request.id, %path, "deleted the data of a host volume without a row"
                 );
             }
             (Work::Delete { path }, Some(volume)) => {
+                // The deletion was planned for a row that a request has replaced since.
                 if !is_same(intent, path, volume) {
-                    return Ok(Settled::Kept("it was changed since".to_owned()));
+                    return Ok(Settled::Kept("the volume was changed since".to_owned()));
                 }
                 let (namespace, id) = (&volume.namespace, volume.id.to_string());
+                // Without force: an allocation may have claimed the volume since.
                 let plan = match plan_host_delete(&view, namespace, &id, false) {
                     Err(error @ HostVolumeError::InUse { .. }) => {
                         return Ok(Settled::Kept(error.to_string()));
                     }
                     planned => planned?,
                 };
-                // The intent is on the disk already. Written again, it would fail on a full one.
+                // The intent is on disk already, and writing it again would fail on a full one.
                 let plugin = self.plugin(&intent.plugin).map_err(failed)?;
                 plugin.delete(&request_for(volume), path).map_err(failed)?;
                 self.record_removed(&self.writes.own_writer(), &plan, Ok(()))?;
                 tracing::warn!(
-                    volume = %volume.id, %path, "removed a host volume whose deletion was interrupted"
+                    volume = %volume.id, %path, "finished the interrupted deletion of a host volume"
                 );
             }
         }
@@ -203,7 +209,8 @@ impl Shared {
     }
 }
 
-/// Whether a row is still the one that was being deleted. Its pool follows its node, and no data depends on it.
+/// Returns whether a row is still the one that was being deleted. The node pool is not compared, because it follows the
+/// node and no data depends on it.
 fn is_same(intent: &Intent, path: &str, volume: &HostVolume) -> bool {
     let mut now = request_for(volume);
     now.node_pool.clone_from(&intent.request.node_pool);
