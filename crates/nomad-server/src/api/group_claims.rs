@@ -24,8 +24,8 @@ impl List for TaskGroupClaimList {
     // Nomad: command/agent/task_group_host_volume_claim_endpoint.go, TaskGroupHostVolumeClaimListRequest. `claim_id` is
     // the parameter that Nomad's documentation names, and `prefix` the one that its server reads.
     const SELECTORS: &'static [Parameter] = &[
-        Parameter::text("prefix", "What the ID of the claim starts with."),
-        Parameter::text("claim_id", "The same: what the ID of the claim starts with."),
+        Parameter::text("prefix", "A prefix of the claim's ID."),
+        Parameter::text("claim_id", "Like `prefix`: a prefix of the claim's ID."),
         Parameter::text("job_id", "The job."),
         Parameter::text("task_group", "The task group."),
         Parameter::text("volume_name", "The name of the volume."),

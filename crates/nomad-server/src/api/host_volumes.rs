@@ -27,8 +27,8 @@ impl List for HostVolumeList {
     const SUMMARY: &'static str = "Lists host volumes, by namespace and ID.";
     const RULE: Rule = Rule::Rows(&[Capability::HostVolumeRead]);
     const SELECTORS: &'static [Parameter] = &[
-        Parameter::text("prefix", "What the name or the ID starts with."),
-        Parameter::even_hex("node_id", "What the ID of the node starts with."),
+        Parameter::text("prefix", "A prefix of the name or the ID."),
+        Parameter::even_hex("node_id", "A prefix of the node's ID."),
         Parameter::text("node_pool", "The pool of the node."),
     ];
 

@@ -29,7 +29,7 @@ impl List for JobList {
     const ID: &'static str = "listJobs";
     const SUMMARY: &'static str = "Lists the jobs, by namespace and ID.";
     const RULE: Rule = Rule::Namespace(&[Capability::ListJobs, Capability::ReadJob]);
-    const SELECTORS: &'static [Parameter] = &[Parameter::text("prefix", "Start of the ID.")];
+    const SELECTORS: &'static [Parameter] = &[Parameter::text("prefix", "A prefix of the ID.")];
 
     type Key = (String, String);
     type Item = JobItem;
@@ -64,7 +64,7 @@ impl List for AllocationList {
     const ID: &'static str = "listAllocations";
     const SUMMARY: &'static str = "Lists the allocations, by ID.";
     const RULE: Rule = Rule::Namespace(READ_JOB);
-    const SELECTORS: &'static [Parameter] = &[Parameter::even_hex("prefix", "Start of the ID.")];
+    const SELECTORS: &'static [Parameter] = &[Parameter::even_hex("prefix", "A prefix of the ID.")];
 
     type Key = Uuid;
     type Item = AllocationItem;

@@ -41,8 +41,7 @@ impl List for NamespaceList {
     const ID: &'static str = "listNamespaces";
     const SUMMARY: &'static str = "Lists namespaces, by name.";
     const RULE: Rule = Rule::Somewhere(Capability::ANY);
-    const SELECTORS: &'static [Parameter] =
-        &[Parameter::text("prefix", "What the name starts with.")];
+    const SELECTORS: &'static [Parameter] = &[Parameter::text("prefix", "A prefix of the name.")];
 
     type Key = String;
     type Item = NamespaceItem;

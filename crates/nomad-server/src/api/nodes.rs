@@ -23,9 +23,9 @@ impl List for NodeList {
     const SUMMARY: &'static str = "Lists nodes, by ID.";
     const RULE: Rule = Rule::Node(Level::Read);
     const SELECTORS: &'static [Parameter] = &[
-        Parameter::even_hex("prefix", "What the ID starts with."),
-        Parameter::new("os", Kind::Flag, "Rows have `Attributes` with the system's name."),
-        Parameter::new("resources", Kind::Flag, "Rows have the resources that the node reported."),
+        Parameter::even_hex("prefix", "A prefix of the ID."),
+        Parameter::new("os", Kind::Flag, "Adds `Attributes` with the system's name to rows."),
+        Parameter::new("resources", Kind::Flag, "Adds the node's reported resources to rows."),
     ];
 
     type Key = Uuid;

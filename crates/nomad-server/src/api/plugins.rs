@@ -18,8 +18,7 @@ impl List for CsiPluginList {
     const ID: &'static str = "listCsiPlugins";
     const SUMMARY: &'static str = "Lists CSI plugins, by ID.";
     const RULE: Rule = Rule::Plugin(Level::List);
-    const SELECTORS: &'static [Parameter] =
-        &[Parameter::text("prefix", "What the ID starts with.")];
+    const SELECTORS: &'static [Parameter] = &[Parameter::text("prefix", "A prefix of the ID.")];
 
     type Key = String;
     type Item = PluginItem;

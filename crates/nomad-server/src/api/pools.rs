@@ -19,7 +19,7 @@ impl List for NodePoolList {
     const ID: &'static str = "listNodePools";
     const SUMMARY: &'static str = "Lists node pools, by name.";
     const RULE: Rule = Rule::Node(Level::Read);
-    const SELECTORS: &'static [Parameter] = &[Parameter::text("prefix", "Start of the name.")];
+    const SELECTORS: &'static [Parameter] = &[Parameter::text("prefix", "A prefix of the name.")];
 
     type Key = String;
     type Item = NodePool;

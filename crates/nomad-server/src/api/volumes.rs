@@ -36,11 +36,11 @@ impl List for CsiVolumeList {
         Capability::ListJobs,
     ]);
     const SELECTORS: &'static [Parameter] = &[
-        Parameter::text("prefix", "What the ID starts with."),
-        Parameter::text("plugin_id", "What the ID of the plugin starts with."),
+        Parameter::text("prefix", "A prefix of the ID."),
+        Parameter::text("plugin_id", "A prefix of the plugin's ID."),
         Parameter::even_hex(
             "node_id",
-            "What the ID of a node starts with on which an allocation asks for the volume or claims it.",
+            "A prefix of the ID of a node with an allocation that requests or claims the volume.",
         ),
     ];
 
