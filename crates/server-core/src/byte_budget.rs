@@ -27,7 +27,7 @@ struct PoolInner {
 #[derive(Debug, Default)]
 struct Usage {
     all: usize,
-    /// By caller; a caller without bytes has no entry.
+    /// Bytes by caller; a caller without bytes has no entry.
     callers: HashMap<CallerKey, usize>,
 }
 
@@ -64,7 +64,7 @@ impl Charge {
         let mut taken = shared.taken.lock();
         let own = taken.callers.get(&self.caller).copied().unwrap_or_default();
         // A caller's only charge may use the whole pool: with a half smaller than one request, that request
-        // would be rejected for ever.
+        // would be rejected for ever. `own == self.bytes` means that the caller has no other charge.
         let share = if own == self.bytes { shared.max } else { shared.max / CALLER_SHARE };
         if taken.all.saturating_add(more) > shared.max || own.saturating_add(more) > share {
             return false;
@@ -86,6 +86,7 @@ impl Charge {
 impl PoolInner {
     fn add(&self, taken: &mut Usage, caller: CallerKey, more: usize) {
         taken.all = taken.all.saturating_add(more);
+        // An empty charge creates no entry, which its drop would not remove.
         if more > 0 {
             let own = taken.callers.entry(caller).or_default();
             *own = own.saturating_add(more);

@@ -47,6 +47,7 @@ impl RefusalReason {
     ];
 
     fn label(self) -> ReasonLabel {
+        // Dashboards and alerts use these values.
         let reason = match self {
             Self::FilterSteps => "filter_steps",
             Self::ReadTime => "read_time",

@@ -1,4 +1,4 @@
-//! One at a time for each key: whoever wants the same thing waits, everybody else doesn't.
+//! A mutex for each key: tasks with the same key wait for each other, tasks with other keys do not.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
-/// How long somebody waits for a turn.
+/// Maximum time that a task waits for a lock.
 pub const WAIT_MAX: Duration = Duration::from_secs(120);
 
 type Lock = Arc<tokio::sync::Mutex<()>>;
 
-/// A lock for each key that somebody holds or waits for, and none for the others.
+/// A lock for each key that a task holds or waits for. Clones share the locks. Memory grows with the used keys only.
 #[derive(Clone, Debug)]
 pub struct KeyedMutex<K>(Arc<Mutex<HashMap<K, Lock>>>);
 
@@ -24,17 +24,17 @@ impl<K> Default for KeyedMutex<K> {
 }
 
 impl<K: Clone + Eq + Hash> KeyedMutex<K> {
-    /// Waits for the turn of `key`; none when it took too long.
+    /// Waits for the lock of `key`. Returns `None` after [`WAIT_MAX`].
     pub async fn lock(&self, key: K) -> Option<KeyedGuard<K>> {
         let lock = Arc::clone(self.0.lock().entry(key.clone()).or_default());
-        // What removes the lock again, also when this future is dropped while it waits.
+        // The guard exists before the wait, because it removes the entry even if this future is dropped meanwhile.
         let mut held = KeyedGuard { guard: None, key, locks: self.clone() };
         held.guard = Some(tokio::time::timeout(WAIT_MAX, lock.lock_owned()).await.ok()?);
         Some(held)
     }
 }
 
-/// The turn of a key, given on when dropped.
+/// The lock of a key, released on drop.
 #[derive(Debug)]
 pub struct KeyedGuard<K: Clone + Eq + Hash> {
     guard: Option<OwnedMutexGuard<()>>,
@@ -44,9 +44,10 @@ pub struct KeyedGuard<K: Clone + Eq + Hash> {
 
 impl<K: Clone + Eq + Hash> Drop for KeyedGuard<K> {
     fn drop(&mut self) {
+        // Released first: its reference would count below.
         self.guard = None;
         let mut locks = self.locks.0.lock();
-        // Nobody else holds it or waits: those that do were counted under this lock.
+        // A count of 1 is the map's own reference: holders and waiting tasks clone it under this lock.
         if locks.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             locks.remove(&self.key);
         }
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_second_one_waits_and_another_key_does_not() {
+    async fn a_second_holder_waits_and_another_key_does_not() {
         let locks = KeyedMutex::default();
         let held = locks.lock("a").await.unwrap();
         locks.lock("b").await.unwrap();
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_left_of_what_nobody_wants() {
+    async fn keyed_mutex_is_empty_when_unused() {
         let locks = KeyedMutex::default();
         let held = locks.lock(1).await.unwrap();
         {

@@ -1,4 +1,4 @@
-//! Log lines: where they go, and how much is told.
+//! Logging: the format, the level, and the queue of lines to standard error.
 
 mod lines;
 
@@ -16,16 +16,17 @@ use crate::logging::lines::Lines;
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Human-readable.
     Text,
     /// One JSON object for each line.
     Json,
 }
 
-/// What the lines of this program come from.
+/// The common prefix of this program's log targets.
 pub const PREFIX: &str = "statehold";
 
-/// The levels that operators know, and those that they mean.
+/// The level names of OpenStack's operators, and the levels that they select. The first name of a level is reported.
+// Cinder: cinder/utils.py, LOG_LEVELS; `WARN` and `CRITICAL` are Python's other names.
 const LEVELS: [(&str, LevelFilter); 6] = [
     ("INFO", LevelFilter::INFO),
     ("DEBUG", LevelFilter::DEBUG),
@@ -39,10 +40,13 @@ static FILTER: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new()
 
 static LINES: OnceLock<Lines> = OnceLock::new();
 
-/// Sends log lines to standard error. No caller waits until they are written.
+/// Starts logging to standard error. No caller waits until its lines are written. MUST be called once.
+///
+/// # Errors
+/// The thread that writes lines can't be started.
 pub fn start(level: Level, format: LogFormat) -> io::Result<()> {
     let (filter, handle) = reload::Layer::new(LevelFilter::from_level(level));
-    // Only the first of several would be heard.
+    // A second call would fail at `init` below.
     let _ = FILTER.set(handle);
     let queue = Lines::start(io::stderr())?;
     let _ = LINES.set(queue.clone());
@@ -57,41 +61,41 @@ pub fn start(level: Level, format: LogFormat) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes the lines that wait, before the process ends. Gives up after a second.
+/// Writes the queued lines, before the process ends. Gives up after a second.
 pub fn flush() {
     if let Some(lines) = LINES.get() {
         lines.flush();
     }
 }
 
-/// Returns the lines that were dropped because standard error was not read.
+/// Returns the number of lines that were dropped because standard error was not read.
 pub fn dropped_lines() -> u64 {
     LINES.get().map_or(0, Lines::dropped)
 }
 
-/// How much is told, as operators call it.
+/// Returns the operators' name of the current level.
 pub fn level() -> &'static str {
     let now = LevelFilter::current();
     let found = LEVELS.iter().find(|(_, level)| *level == now);
-    // More than any of them.
+    // `TRACE` has no name among them; `DEBUG` is the closest.
     found.map_or("DEBUG", |(name, _)| name)
 }
 
-/// The level that an operator calls `text`.
+/// Returns the level of an operators' name, in any case.
 pub fn parse_level(text: &str) -> Option<LevelFilter> {
     let found = LEVELS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
     found.map(|(_, level)| *level)
 }
 
-/// Whether lines come from what begins with `prefix`.
+/// Returns whether this program's log targets match `prefix`.
 pub fn matches_prefix(prefix: &str) -> bool {
     PREFIX.starts_with(prefix)
 }
 
-/// Says how much is to be told from now on.
+/// Sets the level from now on.
 pub fn set_level(level: LevelFilter) {
     let done = FILTER.get().map(|handle| handle.reload(level));
     if let Some(Err(error)) = done {
-        tracing::error!(%error, "the log level stays as it is");
+        tracing::error!(%error, "can't change the log level");
     }
 }

@@ -1,12 +1,12 @@
-//! The cost of a read while it runs: evaluation steps, time, and whether its client still waits.
+//! Meters a read while it runs: its evaluation steps, its time, and the presence of its client.
 //!
-//! A computation reports each row that it reads. Between two slices of time the meter looks at the
-//! clock, at the client and at the queue: a read ends when its time is over or its client left, and hands
-//! its turn on when another caller waits.
+//! A computation reports each row that it reads. Between two slices of time the meter checks the clock, the client and
+//! the queue: a read ends when its time is over or its client disconnected, and hands its turn on when another caller
+//! waits.
 //!
-//! A blocking query has one meter for all its runs. Once they cost as much as one run may, the next one
-//! answers with the state that it reads, whether that is news or not: protocol and client allow that at
-//! any time, and a refusal would punish the client for the writes of others.
+//! A blocking query has one meter for all its runs. Once they cost as much as one run may, the next run returns the
+//! current state, changed or not: the protocol allows that at any time, and a rejection would punish the client for the
+//! writes of others.
 
 use std::time::{Duration, Instant};
 
@@ -19,19 +19,20 @@ use crate::rejection::Rejection;
 use crate::socket::{Departure, Peer};
 use crate::turns::Turn;
 
-/// The time between two looks at the queue, the clock and the client: how long a caller waits for another
-/// one's turn, as long as no row takes longer.
+/// The time between two checks of the queue, the clock and the client. A caller waits at most this long for the turn of
+/// another one, unless a single row takes longer.
 const SLICE: Duration = Duration::from_millis(10);
 
-/// Steps between two looks at the clock: some ten microseconds.
+/// Steps between two checks of the clock: about ten microseconds.
 pub const STEPS_PER_CHECK: u64 = 512;
 
-/// How a client, or the operator, gets past a filter that is too costly.
+/// The remedies for a filter that is too costly, appended to its error.
 pub const FILTER_HELP: &str = "help: the server sets `row_steps` by --filter-row-steps-max and \
     `call_steps` by --filter-steps-max; ask for less with a prefix, a page or a condition that an index \
     serves";
 
-/// The status of a request whose client left: nginx's, which never reaches a client.
+/// The status of a request whose client disconnected. It is only logged and counted.
+// nginx: NGX_HTTP_CLIENT_CLOSED_REQUEST.
 pub const CLIENT_LEFT: u16 = 499;
 
 /// The limits of one read, from the flags.
@@ -49,30 +50,30 @@ impl From<&Limits> for Allowed {
     }
 }
 
-/// Measures a read.
+/// The meter of one read.
 #[derive(Debug)]
 pub struct Meter {
     allowed: Allowed,
     metrics: EdgeMetrics,
     peer: Option<Peer>,
     departure: Departure,
-    /// The turn that the present run has.
+    /// The turn of the current run.
     turn: Option<Turn>,
-    /// The most turns of others that a run waited for.
+    /// Maximum number of other requests' turns that a run waited for.
     waited: u64,
-    /// The rest that the present run may take.
+    /// The remaining evaluation steps of the current run.
     budget: Budget,
-    /// Steps of the present run since the last look.
+    /// Steps of the current run since the last check.
     since_check: u64,
     slice_began: Instant,
-    /// Time that the present run computed before this slice.
+    /// Computing time of the current run before this slice.
     run_time: Duration,
     run_steps: u64,
-    /// Of all runs before the present one.
+    /// The cost of all ended runs.
     spent: Cost,
-    /// Of the last run.
+    /// The cost of the last ended run.
     last: Cost,
-    /// Why the run is refused, if it is.
+    /// The rejection of the current run, if it was rejected.
     refusal: Option<Rejection>,
 }
 
@@ -83,7 +84,7 @@ struct Cost {
 }
 
 impl Meter {
-    /// Creates the meter of a read that is allowed `allowed`, and ends when `peer` leaves.
+    /// Creates the meter of a read with the limits `allowed`, which ends when `peer` disconnects.
     pub fn new(allowed: Allowed, metrics: EdgeMetrics, peer: Option<Peer>) -> Self {
         Self {
             allowed,
@@ -103,7 +104,7 @@ impl Meter {
         }
     }
 
-    /// Begins a run, with all that one may take.
+    /// Begins a run with the full budget.
     pub fn begin(&mut self, turn: Option<Turn>) {
         self.turn = turn;
         self.budget = Budget::new(self.allowed.steps);
@@ -114,7 +115,7 @@ impl Meter {
         self.refusal = None;
     }
 
-    /// Ends a run and gives its turn up.
+    /// Ends a run and releases its turn.
     pub fn end(&mut self) {
         self.waited = self.waited.max(self.turn.take().map_or(0, |turn| turn.waited()));
         let time = self.run_time.saturating_add(self.slice_began.elapsed());
@@ -124,23 +125,24 @@ impl Meter {
         self.spent.time = self.spent.time.saturating_add(time);
     }
 
-    /// Returns the turns of others that a run waited for at most.
+    /// Returns the maximum number of other requests' turns that a run waited for.
     pub fn waited(&self) -> u64 {
         self.waited
     }
 
-    /// Whether another run like the last one would cost, with those before it, more than one may.
+    /// Returns whether another run like the last one would, together with all ended runs, exceed the limits of one run.
     pub fn is_spent(&self) -> bool {
+        // `spent` includes the last run, whose cost is the estimate of the next one.
         self.spent.steps.saturating_add(self.last.steps) > self.allowed.steps
             || self.spent.time.saturating_add(self.last.time) > self.allowed.time
     }
 
-    /// The evaluation steps that the present run may still take.
+    /// Returns the remaining evaluation steps of the current run.
     pub fn budget(&mut self) -> &mut Budget {
         &mut self.budget
     }
 
-    /// Counts a row for code that can only leave rows out; `false` once the run is to be refused.
+    /// Counts a row, for code that can skip rows but not fail. Returns `false` once the run must be rejected.
     pub fn goes_on(&mut self, filtered: bool) -> bool {
         self.goes_on_after(1, filtered)
     }
@@ -154,32 +156,34 @@ impl Meter {
         self.refusal.is_none()
     }
 
-    /// Returns why the run is refused, if [`Meter::goes_on`] found that; it MUST NOT answer then.
+    /// Returns the rejection of the run, if [`Meter::goes_on`] returned `false`. The caller MUST reply with it, because
+    /// the result lacks rows.
     pub fn take_refusal(&mut self) -> Option<Rejection> {
         self.refusal.take()
     }
 
-    /// Counts the run as refused because its filter needs too many steps, and returns the refusal.
+    /// Counts the run as rejected because its filter needs too many steps, and returns the rejection.
     pub fn too_costly(&mut self, error: &dyn std::fmt::Display) -> Rejection {
         self.metrics.refused(RefusalReason::FilterSteps);
         Rejection::bad_request(format!("{error}\n{FILTER_HELP}")).ending()
     }
 
-    /// Counts a row that was read and `steps` of evaluation that it took.
+    /// Counts a row and the `steps` of its evaluation.
     ///
-    /// May block the thread, to hand the turn on.
+    /// May block the thread to hand the turn on.
     ///
     /// # Errors
-    /// The run takes too long, or its client left.
+    /// The run exceeded its time limit, or its client disconnected.
     pub fn row(&mut self, steps: u64) -> Result<(), Rejection> {
         self.rows(1, steps)
     }
 
     fn rows(&mut self, rows: u64, steps: u64) -> Result<(), Rejection> {
         self.run_steps = self.run_steps.saturating_add(rows);
-        // Evaluation is much cheaper by the step than the row by itself.
+        // Reading a row costs about as much as four steps of evaluation.
         let all = rows.saturating_mul(4).saturating_add(steps);
         self.since_check = self.since_check.saturating_add(all);
+        // Reading the clock for each row would cost more than many of the rows.
         if self.since_check < STEPS_PER_CHECK {
             return Ok(());
         }
@@ -194,6 +198,7 @@ impl Meter {
     }
 
     fn check_limits(&mut self, now: Instant) -> Result<(), Rejection> {
+        // The client first: a read without one counts as cancelled, whatever else it exceeded.
         if let Some(peer) = &self.peer
             && self.departure.client_left(peer, now)
         {
@@ -214,13 +219,13 @@ impl Meter {
         if let Some(turn) = &mut self.turn {
             turn.hand_on();
         }
-        // The time that others computed is not this read's.
+        // The time that other requests computed meanwhile does not count for this read.
         self.slice_began = Instant::now();
         Ok(())
     }
 }
 
-/// Counts a read whose client left, and returns its error.
+/// Counts a read whose client disconnected, and returns its rejection.
 pub fn client_left(metrics: &EdgeMetrics) -> Rejection {
     metrics.cancelled();
     let status = StatusCode::from_u16(CLIENT_LEFT).unwrap_or(StatusCode::REQUEST_TIMEOUT);
@@ -236,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_together_cost_at_most_twice_one() {
+    fn all_runs_together_cost_at_most_twice_one_run() {
         let mut meter = meter(100, Duration::MAX);
         let mut runs = 0;
         while !meter.is_spent() {
@@ -245,7 +250,7 @@ mod tests {
             meter.end();
             runs += 1;
         }
-        // Three runs of 30 rows; a fourth would pass 100.
+        // Three runs of 30 rows; a fourth would exceed 100.
         assert_eq!(runs, 3);
     }
 

@@ -26,6 +26,7 @@ use crate::logging;
 struct RequestLabels {
     method: &'static str,
     /// The path pattern of the route; empty for an unknown path.
+    // Never the path itself, because each distinct value creates a time series.
     route: &'static str,
     status: u16,
 }
@@ -33,6 +34,7 @@ struct RequestLabels {
 /// The labels of request durations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DurationLabels {
+    // Without the status, which would multiply the buckets.
     method: &'static str,
     route: &'static str,
 }
@@ -84,7 +86,7 @@ pub struct Metrics {
 /// Sets gauges just before they are read.
 type Refresher = Box<dyn Fn() + Send + Sync>;
 
-/// From a tenth of a millisecond to some 13 seconds.
+/// Creates a histogram of seconds, from 0.1 ms to about 15 s.
 fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.0001, 2.5, 14))
 }
@@ -103,6 +105,7 @@ impl Metrics {
             woken: Counter::default(),
             commits: seconds(),
             batches: seconds(),
+            // Up to 2,048 transactions.
             batch_commits: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             changes: Counter::default(),
             journal_bytes: Counter::default(),
@@ -125,7 +128,7 @@ impl Metrics {
     fn register_all(mut self) -> Self {
         let to = &mut self.registry;
         self.edge.register(to);
-        to.register("http_requests", "RequestLabels answered", self.requests.clone());
+        to.register("http_requests", "Requests answered", self.requests.clone());
         to.register_with_unit(
             "http_request_duration",
             "Time from the head of a request to the head of its response, blocking included",
@@ -213,7 +216,7 @@ impl Metrics {
         self.restoring.set(i64::try_from(volumes).unwrap_or(i64::MAX));
     }
 
-    /// Counts of the HTTP edge.
+    /// Returns the metrics of the HTTP edge.
     pub fn edge(&self) -> &EdgeMetrics {
         &self.edge
     }
@@ -262,6 +265,7 @@ impl Metrics {
     pub fn files(&self) -> Vec<(String, u64)> {
         let entries = std::fs::read_dir(&self.data_dir).into_iter().flatten().flatten();
         let files = entries.filter_map(|entry| {
+            // A file may be deleted between the two calls.
             let data = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
             Some((entry.file_name().to_string_lossy().into_owned(), data.len()))
         });
@@ -272,6 +276,7 @@ impl Metrics {
 
     /// Renders all metrics in Prometheus' text format. May wait for disks, those of back ends included.
     pub fn render(&self, store: &Store) -> Result<String, fmt::Error> {
+        // The counter can't be set, so it grows by the difference.
         let dropped = logging::dropped_lines();
         self.log_lines_dropped.inc_by(dropped.saturating_sub(self.log_lines_dropped.get()));
         for refresh in self.refreshers.lock().iter() {
@@ -315,6 +320,7 @@ impl Drop for Connected {
 }
 
 impl Observer for Metrics {
+    // The store takes the time from its observer, and reads no clock itself.
     fn now(&self) -> Duration {
         self.started.elapsed()
     }

@@ -1,7 +1,7 @@
-//! Writes go on by themselves after a disk was full.
+//! Resumes writes after a full disk.
 //!
-//! A store refuses writes after a failed one. This task opens its files again until that succeeds, so that an
-//! operator only has to free space.
+//! A store rejects writes after a failed one. This task retries to reopen its files, so that an operator only needs to
+//! free space.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -13,24 +13,25 @@ use tokio::sync::watch;
 
 use crate::start_work::StartWork;
 
-/// How often the store is looked at while it takes writes, and the first pause between two attempts.
+/// The interval between two checks of a writable store, and the first pause between two attempts.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 
-/// The longest pause between two attempts: each opens both files.
+/// The longest pause between two attempts, each of which opens both files.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
-/// How long a store takes writes before its next failure counts as a new one, with a first pause of its own.
+/// A failure this long after a reopen counts as a new one, which starts again with the first pause.
 const SETTLED: Duration = Duration::from_secs(60);
 
-/// Bytes that the disk MUST take before the files are opened again: the store would fail at its next write
-/// otherwise, and say in between that it takes writes.
+/// Bytes that the disk MUST take before the files are reopened: the store would otherwise fail at its next write, and
+/// report in between that it takes writes.
 const ROOM: usize = 512 << 10;
 
-/// How often [`failed`] looks whether a write failed.
+/// The interval at which [`wait_for_failure`] checks the store.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Waits until the store refuses writes, and returns why.
+/// Waits until the store rejects writes, and returns the failure.
 pub async fn wait_for_failure(store: &Store) -> CommitError {
+    // Polled, because the store reports a failure to its observer only.
     loop {
         if let Some(failure) = store.failure() {
             return failure;
@@ -39,7 +40,7 @@ pub async fn wait_for_failure(store: &Store) -> CommitError {
     }
 }
 
-/// Starts the task; it ends when `stopped` becomes true. It also runs the steps of the start that wait for the
+/// Starts the task, which ends when `stopped` becomes true. It also resumes the steps of startup that wait for the
 /// store.
 pub fn start(
     store: &Arc<Store>,
@@ -58,6 +59,7 @@ pub fn start(
                 () = tokio::time::sleep(pause) => {}
             }
             if store.failure().is_none() {
+                // After a failure that follows a reopen at once the pause stays long: the disk is still full.
                 if reopened_at.is_none_or(|at| at.elapsed() >= SETTLED) {
                     pause = RETRY_FIRST;
                 }
@@ -77,16 +79,17 @@ pub fn start(
                     }
                     reopened
                 };
+                // Opening files and running the steps of startup both block.
                 tokio::task::spawn_blocking(reopen).await
             };
             match reopened {
                 Ok(Ok(index)) => {
-                    // Only a store that then goes on for a while was not full any more.
+                    // The pause grows here, too: only a store that stays writable for `SETTLED` has recovered.
                     pause = (pause * 2).min(RETRY_MAX);
                     reopened_at = Some(Instant::now());
                     tracing::warn!(index, "the store takes writes again");
                 }
-                // No later attempt can succeed: an operator has to look at the disk.
+                // No later attempt can succeed: an operator MUST repair the disk.
                 Ok(Err(error @ (ReopenError::Unproved { .. } | ReopenError::Behind { .. }))) => {
                     pause = RETRY_MAX;
                     tracing::error!(%error, "the store can't take writes again without a restart");
@@ -104,7 +107,7 @@ pub fn start(
     });
 }
 
-/// Checks that the disk of a directory takes [`ROOM`] bytes, with a file that has no name when it returns.
+/// Checks that the disk of a directory takes [`ROOM`] bytes, with an unlinked file that is gone on return.
 fn has_room(dir: &Path) -> io::Result<()> {
     let mut file = tempfile::tempfile_in(dir)?;
     file.write_all(&vec![0; ROOM])?;

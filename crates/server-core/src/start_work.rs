@@ -1,10 +1,10 @@
-//! The writes of a start, which a full disk only delays.
+//! The writes of startup, as steps that a full disk only delays.
 //!
-//! A server that ended because its first write failed could neither answer reads nor say why, and a supervisor
-//! would start it again and again. So what a start writes are steps, in order: the first one that fails because
-//! the store takes no writes waits with all that follow, and `recovery` runs them once it does.
+//! A server that exited because its first write failed could neither serve reads nor report the cause, and a supervisor
+//! would restart it in a loop. So the first step that fails because the store takes no writes waits, together with all
+//! later steps, and `recovery` runs them in order once the store takes writes.
 //!
-//! Invariant: a step is run again from its beginning, so that a second run MUST do no harm.
+//! Invariant: a step is repeated from its beginning, so a second run MUST be harmless.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Display};
@@ -13,12 +13,13 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use statehold_store::Store;
 
-/// The steps that wait. Clones share them.
+/// The queue of waiting steps. Clones share it.
 #[derive(Clone, Default)]
 pub struct StartWork(Arc<Mutex<VecDeque<Step>>>);
 
 impl fmt::Debug for StartWork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `try_lock`, because a running step holds the lock.
         let waiting = self.0.try_lock();
         let names = waiting.iter().flat_map(|steps| steps.iter().map(|step| step.name));
         f.debug_list().entries(names).finish()
@@ -31,8 +32,8 @@ struct Step {
 }
 
 impl StartWork {
-    /// Runs a step, unless another one waits already; it waits with that one, or once it failed because the
-    /// store takes no writes.
+    /// Runs a step, or queues it behind waiting ones. Queues a step as well if it fails because the store takes no
+    /// writes.
     ///
     /// # Errors
     /// The step failed while the store takes writes.
@@ -42,11 +43,12 @@ impl StartWork {
         name: &'static str,
         mut step: impl FnMut() -> Result<(), E> + Send + 'static,
     ) -> Result<(), E> {
+        // Held while the step runs, so that a later step can't run before it.
         let mut waiting = self.0.lock();
         if waiting.is_empty() {
             match step() {
                 Err(error) if store.failure().is_some() => {
-                    tracing::error!(%error, step = name, "the start waits for a disk that takes writes");
+                    tracing::error!(%error, step = name, "startup waits for a disk that takes writes");
                 }
                 done => return done,
             }
@@ -56,7 +58,7 @@ impl StartWork {
         Ok(())
     }
 
-    /// Adds a step that failed because the store took no writes. It runs at once if the store takes them by now.
+    /// Queues a step that failed because the store took no writes, or runs it at once if the store takes them by now.
     pub fn defer(
         &self,
         store: &Store,
@@ -64,24 +66,24 @@ impl StartWork {
         mut step: impl FnMut() -> Result<(), String> + Send + 'static,
     ) {
         let mut waiting = self.0.lock();
-        // Under the lock, which `resume` takes after it opened the store again.
+        // Checked under the lock, which `resume` takes after the store was reopened: a step is never left behind.
         if store.failure().is_some() || !waiting.is_empty() {
             waiting.push_back(Step { name, run: Box::new(step) });
         } else if let Err(error) = step() {
-            tracing::error!(%error, step = name, "a step of the start failed");
+            tracing::error!(%error, step = name, "a step of startup failed");
         }
     }
 
-    /// Runs the steps that wait, until one fails because the store takes no writes again. May block the thread.
+    /// Runs the waiting steps, until one fails because the store takes no writes again. May block the thread.
     pub fn resume(&self, store: &Store) {
         let mut waiting = self.0.lock();
         while let Some(step) = waiting.front_mut() {
             match (step.run)() {
-                Ok(()) => tracing::info!(step = step.name, "finished a step of the start"),
+                Ok(()) => tracing::info!(step = step.name, "finished a delayed step of startup"),
                 Err(_) if store.failure().is_some() => return,
-                // Without the disk as its cause, another run would fail again.
+                // The disk is not the cause, so another run would fail as well.
                 Err(error) => {
-                    tracing::error!(%error, step = step.name, "a step of the start failed");
+                    tracing::error!(%error, step = step.name, "a step of startup failed");
                 }
             }
             waiting.pop_front();
@@ -96,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_that_fails_with_a_sound_store_is_an_error() {
+    fn a_step_that_fails_with_a_writable_store_is_an_error() {
         let (work, store) = (StartWork::default(), Store::in_memory(&Schema::new()));
         assert_eq!(work.run(&store, "fails", || Err("no")), Err("no"));
         assert_eq!(work.run(&store, "works", || Ok::<_, String>(())), Ok(()));
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_that_wait_run_in_order_once_the_store_takes_writes() {
+    fn waiting_steps_run_in_order_once_the_store_takes_writes() {
         let (work, store) = (StartWork::default(), Store::in_memory(&Schema::new()));
         let ran = Arc::new(Mutex::new(Vec::new()));
         let step = |name: &'static str, result: Result<(), String>| {
@@ -122,7 +124,7 @@ mod tests {
             Ok::<_, String>(())
         };
         assert_eq!(work.run(&store, "third", waits), Ok(()));
-        assert!(ran.lock().is_empty(), "a step waits for those before it");
+        assert!(ran.lock().is_empty(), "a step must wait for the steps before it");
         work.resume(&store);
         assert_eq!(*ran.lock(), ["first", "second", "third"]);
         assert!(work.0.lock().is_empty());

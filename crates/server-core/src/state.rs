@@ -1,10 +1,10 @@
-//! What both APIs share: the store, transactions, bodies, and how much of each there is at a time.
+//! The state that both APIs share: the store, transactions, request bodies, and the limits of each.
 //!
-//! A write runs in one transaction, on a thread that may wait for the disk.
+//! A write runs in one transaction, on a thread that may block on the disk.
 //!
-//! Invariant: queries that may take long wait for turns, which callers share fairly, and none of them
-//! runs on a thread that serves sockets, so that a crowd of woken readers delays no other caller. What is
-//! bounded, such as one row or one chunk of a list, runs where it is: moving it would cost more.
+//! Invariant: a query that may take long waits for a turn, which callers share fairly, and never runs on a thread that
+//! serves sockets, so that a crowd of woken readers delays no other caller. Bounded work, such as one row or one chunk
+//! of a list, runs on the thread of its request: moving it would cost more.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
@@ -32,26 +32,27 @@ use crate::socket::{Peer, Presence};
 use crate::turns::{Turn, Turns, Urgency};
 use crate::write_queue::{WriteFault, WriteQueue, Writer};
 
-/// The media type of what Prometheus reads.
+/// The media type of the metrics.
+// https://github.com/prometheus/OpenMetrics, "Overall Structure".
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// How many times too large a body may be to be read to its end.
+/// A rejected body is read to its end if it is at most this many times larger than the limit.
 const PASSED_MAX: usize = 16;
 
-/// Bytes of a refused body that are read between two pauses of [`DISCARD_PAUSE`].
+/// Bytes of a rejected body that are read between two pauses of [`DISCARD_PAUSE`].
 ///
-/// Refused bodies are read at 5 MiB a second, because the sending and reading of bytes that are of no use at the
-/// speed of the network takes processors and memory from all other callers.
+/// Rejected bodies are read at 5 MiB a second, because reading useless bytes at the speed of the network takes
+/// processors and memory from all other callers.
 const DISCARDED_AT_ONCE: usize = 256 << 10;
 
-/// The time between two pieces of a refused body.
+/// The pause between two pieces of a rejected body.
 const DISCARD_PAUSE: Duration = Duration::from_millis(50);
 
-/// Bytes of a body from which on a write counts as large. Large writes wait for small ones and have one
-/// turn together, because a transaction of thousands of rows takes seconds.
+/// A write with a larger body, in bytes, counts as large. Large writes wait for small ones and share one turn, because
+/// a transaction of thousands of rows takes seconds.
 const LARGE_WRITE: usize = 64 << 10;
 
-/// The state that both APIs share, for one caller.
+/// The state that both APIs share, for the request of one caller. Clones share all but the request.
 #[derive(Clone, Debug)]
 pub struct ServerState {
     shared: Arc<ServerInner>,
@@ -64,9 +65,9 @@ struct ServerInner {
     limits: Limits,
     metrics: Arc<Metrics>,
     edge: EdgeMetrics,
-    /// A turn for each query that may run at the same time.
+    /// A turn for each query that may run in parallel.
     queries: Turns,
-    /// A permit for each write that may be in progress at the same time.
+    /// A unit for each write that may be in progress.
     writes: Pool,
     writing: WriteQueue,
     bodies: Pool,
@@ -74,7 +75,7 @@ struct ServerInner {
     parked: Pool,
 }
 
-/// The request that something runs for: its caller, its connection, its body's size.
+/// The request that work is done for: its caller, its connection, the size of its body. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Requester(Arc<RequesterInner>);
 
@@ -83,9 +84,9 @@ struct RequesterInner {
     key: CallerKey,
     peer: Option<Peer>,
     body_len: AtomicUsize,
-    /// The turns of other requests at computing that it waited for at most.
+    /// Maximum number of other requests' turns at computing that it waited for.
     waited: AtomicU64,
-    /// The body and the values parsed from it count until the request is answered.
+    /// The charge for the body, held until the reply because the values parsed from the body live as long.
     body: Mutex<Option<Charge>>,
 }
 
@@ -97,12 +98,12 @@ impl Requester {
         Self(Arc::new(RequesterInner { key, peer, body_len, waited, body }))
     }
 
-    /// The server itself.
+    /// Creates the requester of the server itself.
     fn own() -> Self {
         Self::new(CallerKey::Server, None)
     }
 
-    /// Returns the caller that limits and turns are counted for.
+    /// Returns the key that the caller's limits and turns are counted by.
     pub fn key(&self) -> CallerKey {
         self.0.key
     }
@@ -111,17 +112,17 @@ impl Requester {
         self.0.peer.as_ref()
     }
 
-    /// Notes the turns that its computation waited for.
+    /// Records the turns that a computation of the request waited for.
     pub fn note_waited(&self, meter: &Meter) {
         self.0.waited.fetch_max(meter.waited(), Ordering::Relaxed);
     }
 
-    /// Returns the turns of other requests at computing that it waited for at most.
+    /// Returns the maximum number of other requests' turns at computing that the request waited for.
     pub fn waited(&self) -> u64 {
         self.0.waited.load(Ordering::Relaxed)
     }
 
-    /// Whether its body has thousands of rows.
+    /// Returns whether the body is large enough for thousands of rows.
     fn is_large(&self) -> bool {
         self.0.body_len.load(Ordering::Relaxed) > LARGE_WRITE
     }
@@ -137,8 +138,8 @@ impl ServerState {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let edge = metrics.edge().clone();
         let shared = ServerInner {
-            // One more than a caller may have, so that another caller always finds one; and beside it the
-            // caller leaves a core free, or its threads would slow the other caller's down.
+            // One turn more than a caller may have, so that another caller always gets one. While another caller is
+            // present, a caller leaves one core free, because its threads would otherwise slow down the other's.
             queries: Turns::with_shared_max(
                 cores + 1,
                 cores,
@@ -158,19 +159,19 @@ impl ServerState {
         Self { shared: Arc::new(shared), site: Arc::default(), requester: Requester::own() }
     }
 
-    /// The same for an API that is known by the names of `site`.
+    /// Returns the state for an API that is served under the names of `site`.
     #[must_use]
     pub fn with_site(&self, site: Site) -> Self {
         Self { site: Arc::new(site), ..self.clone() }
     }
 
-    /// The same for the request of `requester`.
+    /// Returns the state for the request of `requester`.
     #[must_use]
     pub fn for_request(&self, requester: Requester) -> Self {
         Self { requester, ..self.clone() }
     }
 
-    /// Notes a request of `caller`: others leave room for it from now on.
+    /// Records a request of `caller` now: while it counts as present, other callers have fewer turns.
     pub fn note_present(&self, caller: CallerKey) {
         self.shared.writing.present().note(caller, Instant::now());
     }
@@ -185,7 +186,7 @@ impl ServerState {
         &self.shared.limits
     }
 
-    /// The names that the API is known by.
+    /// Returns the names that the API is served under.
     pub fn site(&self) -> &Site {
         &self.site
     }
@@ -205,21 +206,21 @@ impl ServerState {
         self.shared.writing.store()
     }
 
-    /// Answers that are not sent yet.
+    /// Returns the budget of bytes of unsent replies.
     pub fn unsent(&self) -> &Pool {
         &self.shared.unsent
     }
 
-    /// Notes how many requests wait for turns, for the metrics.
+    /// Updates the metric of requests that wait for turns.
     pub fn note_queued(&self) {
         let queued = self.shared.queries.waiting() + self.shared.writing.waiting();
         self.shared.edge.queued.set(i64::try_from(queued).unwrap_or(i64::MAX));
     }
 
-    /// Returns the metrics as Prometheus reads them, as the reply of an endpoint.
+    /// Returns the metrics in Prometheus' text format, as the reply of an endpoint.
     pub fn metrics_reply(&self) -> Result<Response<Body>, Rejection> {
         self.note_queued();
-        // A disk that hangs would hold up all that the thread serves.
+        // A disk that hangs would block every task of the thread.
         let text = tokio::task::block_in_place(|| self.metrics().render(self.store()));
         let text = text.map_err(|error| Rejection::internal(&error))?;
         let mut reply = Response::new(Body::from(text));
@@ -228,15 +229,18 @@ impl ServerState {
         Ok(reply)
     }
 
-    /// Returns the address of the client that sent a request: that of its connection, or the one that a trusted
-    /// proxy names.
+    /// Returns the address of a request's client: that of the connection, or the one that a trusted proxy sent.
     pub fn client(&self, head: &Parts) -> IpAddr {
         let connection = head.extensions.get::<SocketAddr>().map(SocketAddr::ip);
+        // A router that is mounted into another application may get requests without an address.
         let connection = connection.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         self.site().client(&head.headers, connection)
     }
 
-    /// Charges the caller for a request that waits for a change and holds `bytes`.
+    /// Charges `bytes` to the caller for a request that waits for a change.
+    ///
+    /// # Errors
+    /// 429 if the pool, or the caller's half of it, lacks them.
     pub fn charge_parked(&self, bytes: usize) -> Result<Charge, Rejection> {
         self.shared.parked.take(self.requester.key(), bytes).ok_or_else(|| {
             self.edge().refused(RefusalReason::ParkedBytes);
@@ -248,13 +252,14 @@ impl ServerState {
         })
     }
 
-    /// A meter for a read whose answer is given up once its client left.
+    /// Creates the meter of a read, which ends once the client disconnects.
     pub fn meter(&self) -> Meter {
         let peer = self.requester.peer().cloned();
         Meter::new(Allowed::from(self.limits()), self.edge().clone(), peer)
     }
 
-    /// A meter for a part of an answer that is being sent: a half-closed client still reads.
+    /// Creates the meter of a part of a reply that is being sent. It ignores the connection, because a half-closed
+    /// client still reads.
     pub fn meter_for_part(&self) -> Meter {
         Meter::new(Allowed::from(self.limits()), self.edge().clone(), None)
     }
@@ -262,7 +267,7 @@ impl ServerState {
     /// Waits for a turn at computing.
     ///
     /// # Errors
-    /// The client left meanwhile.
+    /// The client disconnected meanwhile.
     pub async fn turn(&self, urgency: Urgency) -> Result<Turn, Rejection> {
         let left = async {
             match self.requester.peer() {
@@ -271,23 +276,25 @@ impl ServerState {
             }
         };
         tokio::select! {
+            // The turn first, because dropping a granted one would waste it.
             biased;
             turn = self.shared.queries.take(self.requester.key(), urgency) => turn.ok_or_else(closed),
             () = left => Err(meter::client_left(self.edge())),
         }
     }
 
-    /// Waits for a turn at computing a part of an answer that is being sent.
+    /// Waits for a turn at computing a part of a reply that is being sent.
     pub async fn turn_for_part(&self) -> Result<Turn, Rejection> {
         let turn = self.shared.queries.take(self.requester.key(), Urgency::Now).await;
         turn.ok_or_else(closed)
     }
 
-    /// Waits until the client sends nothing more.
+    /// Waits until the client shuts down its sending side.
     ///
     /// # Errors
-    /// It reads nothing more either.
+    /// The client closed the connection completely.
     pub async fn half_closed(&self) -> Result<(), Rejection> {
+        // Without a connection there is no client to observe.
         let Some(peer) = self.requester.peer() else { return std::future::pending().await };
         peer.half_closed().await;
         match peer.presence() {
@@ -296,8 +303,8 @@ impl ServerState {
         }
     }
 
-    /// Runs a computation that takes a processor for a while, with the caller's turn: the runtime's other
-    /// tasks leave this thread.
+    /// Runs a long computation with the caller's turn, and moves the runtime's other tasks off this thread meanwhile.
+    /// Returns the result and the meter.
     pub fn compute<R>(
         mut meter: Meter,
         turn: Turn,
@@ -312,8 +319,8 @@ impl ServerState {
         (done, meter)
     }
 
-    /// Runs work on the body of a request or on its reply, which is as large. Of a large one it waits for a
-    /// turn at computing, because thousands of rows take a processor for tens of milliseconds.
+    /// Runs work on the body of a request, or on its reply of a similar size. Waits for a turn at computing if the body
+    /// is large, because thousands of rows occupy a processor for tens of milliseconds.
     pub async fn process_body<R>(&self, run: impl FnOnce() -> R) -> R {
         if !self.requester.is_large() {
             return run();
@@ -324,8 +331,11 @@ impl ServerState {
         done
     }
 
-    /// Runs `write` in one transaction and returns its result as `after` renders it in the state as of the commit, with
-    /// the index of the commit. An error leaves nothing behind.
+    /// Runs `write` in one transaction. Returns its result, rendered by `after` with the state as of the commit, and
+    /// the commit index. An error leaves no change.
+    ///
+    /// # Errors
+    /// Those of `write` and `after`; 429 at `--writes-max`; 503 if the store takes no writes.
     pub async fn write<T, R, E: From<Rejection>>(
         &self,
         write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, E>,
@@ -339,15 +349,16 @@ impl ServerState {
                 self.shared.limits.writes_max
             ))
         })?;
-        // A large transaction takes a while: small ones go first, and callers take turns.
+        // The type keeps an error of the domain apart from one of the store.
         let write = |txn: &mut WriteTxn<'_>, now| write(txn, now).map_err(NotWritten::Refused);
         let (committed, done) =
             self.writer().write_async(write).await.map_err(NotWritten::into_error)?;
+        // Rendering the reply does not occupy a write.
         drop(permit);
         Ok((self.process_body(|| after(&committed, done)).await?, committed.index()))
     }
 
-    /// Like [`ServerState::write`], on a thread that may block: returns the state as of the commit and the result of
+    /// Like [`ServerState::write`], on a thread that may block. Returns the state as of the commit and the result of
     /// `write`.
     pub fn write_blocking<T, E: From<Rejection>>(
         &self,
@@ -357,18 +368,20 @@ impl ServerState {
         self.writer().write(write).map_err(NotWritten::into_error)
     }
 
-    /// The caller's writes.
+    /// Returns the writer of the caller, whose large writes yield to small ones.
     pub fn writer(&self) -> Writer {
         self.shared.writing.writer(self.requester.key(), self.requester.write_urgency())
     }
 
-    /// The whole body of a request, if it is not larger than the limit and comes in time.
-    /// `expects_continue`: whether the client sent `Expect: 100-continue`.
+    /// Reads the complete body of a request. `expects_continue`: whether the client sent `Expect: 100-continue`.
+    ///
+    /// # Errors
+    /// 413 beyond `--body-max`, 408 after `--body-wait-max`, 429 at `--bodies-max`, 400 for an invalid encoding.
     pub async fn body(&self, body: Body, expects_continue: bool) -> Result<Vec<u8>, Rejection> {
         self.body_within(self.shared.limits.body_max, body, expects_continue).await
     }
 
-    /// The same, if the body is not larger than `max` either.
+    /// Like [`ServerState::body`], with `max` as an additional limit.
     pub async fn body_within(
         &self,
         max: usize,
@@ -380,6 +393,7 @@ impl ServerState {
         let too_large = || {
             Rejection::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
+                // The flag is named only where raising it helps.
                 if max == body_max {
                     format!(
                         "the request body is larger than {max} bytes, the limit set by --body-max"
@@ -390,12 +404,13 @@ impl ServerState {
             )
         };
         let least = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        // A client that waits for 100 sends nothing; of one that announces far too much, reading it to
-        // its end would take longer than a client waits.
+        // A client that waits for `100 Continue` sends no body, and one that announces far too much would give up
+        // before its body is read to the end.
         if least > max && (expects_continue || least > max.saturating_mul(PASSED_MAX)) {
             return Err(too_large());
         }
         let mut charge = self.shared.bodies.charge(self.requester.key());
+        // One time limit for the complete body: a limit for each piece would let a slow client hold it for hours.
         match tokio::time::timeout(wait, read_body(body, max, &mut charge)).await {
             Ok(Ok(BodyRead::Whole(bytes))) => {
                 self.requester.0.body_len.store(bytes.len(), Ordering::Relaxed);
@@ -421,9 +436,9 @@ impl ServerState {
     }
 }
 
-/// The reason why a write of [`ServerState::write`] left nothing behind.
+/// The reason why a write left no change.
 enum NotWritten<E> {
-    /// Its own rules refused it.
+    /// The closure rejected it.
     Refused(E),
     Fault(WriteFault),
 }
@@ -443,7 +458,7 @@ impl<E> From<WriteFault> for NotWritten<E> {
     }
 }
 
-/// The queues of turns are never closed while requests are served.
+/// Returns the error of a closed queue of turns, which is a bug: queues stay open while requests are served.
 fn closed() -> Rejection {
     Rejection::internal(&"a queue of turns was closed")
 }
@@ -455,18 +470,20 @@ enum BodyRead {
     NoRoom,
 }
 
-/// Reads a body of up to `max` bytes and charges the bytes that come. The rest of one that is refused is read and
-/// dropped, unless it is far too large: a client that is still sending when the connection is closed
-/// never reads why. The client sends that rest slowly, because the server pauses between its pieces.
+/// Reads a body of up to `max` bytes, and charges the bytes as they arrive.
+///
+/// Reads and discards the rest of a rejected body, unless it is far too large, because a client that is still sending
+/// when the connection closes never reads the reply. Pauses between the pieces, which slows the client down.
 async fn read_body(body: Body, max: usize, charge: &mut Charge) -> Result<BodyRead, axum::Error> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut body = body.into_data_stream();
-    // Room for all of it, so that it is never there twice. The system gives memory as it comes.
+    // The full capacity at once, because growing a vector copies it. The system provides pages as they are written.
     let mut kept = Vec::with_capacity(announced.min(max));
     let (mut len, mut refused, mut discarded) = (0_usize, None, 0);
     while let Some(bytes) = body.next().await {
         let bytes = bytes?;
         len = len.saturating_add(bytes.len());
+        // The connection closes with the rest unread.
         if len > max.saturating_mul(PASSED_MAX) {
             break;
         }
@@ -478,6 +495,7 @@ async fn read_body(body: Body, max: usize, charge: &mut Charge) -> Result<BodyRe
             }
         }
         if refused.is_some() {
+            // Releases the memory and the charge before the rest arrives slowly.
             kept = Vec::new();
             charge.clear();
             discarded += bytes.len();
@@ -489,6 +507,7 @@ async fn read_body(body: Body, max: usize, charge: &mut Charge) -> Result<BodyRe
             kept.extend_from_slice(&bytes);
         }
     }
+    // Takes precedence: a body that passed the limit after it was rejected for lack of room can never succeed.
     if len > max {
         return Ok(BodyRead::TooLarge);
     }

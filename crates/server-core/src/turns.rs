@@ -1,19 +1,18 @@
-//! Turns at something that few requests can have at a time, shared fairly by caller.
+//! Turns at a scarce resource, shared fairly among callers.
 //!
-//! Requests queue by caller, and callers take turns: one that sends a thousand requests waits for its
-//! own, and the others wait for one of them at most. Within a caller, requests that a client waits for go before
-//! those that can wait: a blocking query that a commit woke or a large write.
+//! Requests queue by caller, and callers alternate: a caller with a thousand requests waits for its own, and others
+//! wait for at most one of them. Within a caller, urgent requests go before those that can wait, which are blocking
+//! queries woken by a commit, and large writes.
 //!
-//! A long computation hands its turn on between two slices of time ([`Turn::hand_on`]), so that a turn
-//! is worth the same whatever is computed in it.
+//! A long computation hands its turn on between two slices of time ([`Turn::hand_on`]), so that every turn takes about
+//! the same time.
 //!
-//! Turns are worth less when more of them are held than the machine has processors. So beside another
-//! caller that is present a caller has fewer turns than alone. And some turns cannot be handed on: a transaction
-//! of thousands of rows ends when it ends. So a caller rests after a long turn of what can wait, for as long as the
-//! turn took, while another caller is present: such turns take half of the time, and a client that sends one
-//! request after the other waits for one of them in hundreds of its own.
+//! More held turns than processors slow each other down, so a caller has fewer turns while another caller is present.
+//! A transaction of thousands of rows can't be handed on. So after a long turn that could wait, a caller rests for as
+//! long as the turn took while another caller is present: such turns take at most half of the time, and a client that
+//! sends one request after the other waits for one of them in hundreds of its own.
 //!
-//! Invariant: a caller has at most `caller_max` turns, which is less than there are unless there is one.
+//! Invariant: a caller has at most `caller_max` turns, which is less than all of them unless there is only one.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -27,71 +26,71 @@ use tokio::sync::oneshot;
 use crate::caller::CallerKey;
 use crate::present::PresentCallers;
 
-/// Turns of a caller that go to requests that can wait not, before one that can gets one: it would
-/// never get any otherwise.
+/// Maximum number of a caller's urgent requests that go before one that can wait, which would otherwise starve.
 const BEFORE_LATER_MAX: u32 = 8;
 
-/// Turns that took less are followed by no rest: they delay others by less than a disk does.
+/// A shorter turn is followed by no rest, because it delays others by less than a disk write does.
 const REST_MIN: Duration = Duration::from_millis(5);
 
 /// The longest rest.
 const REST_MAX: Duration = Duration::from_secs(1);
 
-/// Computations that wait in the middle, each with a thread of its own; further ones go on instead.
+/// Maximum number of computations that have handed their turn on and wait, each on its own thread. Beyond it,
+/// computations keep their turn.
 const HANDED_ON_MAX: usize = 64;
 
-/// Whether a client waits for it.
+/// The urgency of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
-    /// A client asked just now.
+    /// A client waits for the reply.
     Now,
-    /// It can wait: a query that a commit woke, a large write.
+    /// The request can wait: a blocking query woken by a commit, or a large write.
     Later,
 }
 
-/// Gives turns.
+/// The queue of a resource. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Turns(Arc<TurnsInner>);
 
 #[derive(Debug)]
 struct TurnsInner {
     caller_max: usize,
-    /// The turns of a caller while another one is present.
+    /// Maximum turns of a caller while another one is present.
     shared_max: usize,
-    /// How many of the turns those who can wait may have at a time.
+    /// Maximum turns of all requests that can wait.
     later_max: usize,
     present: PresentCallers,
     state: Mutex<QueueState>,
-    /// Requests in queues, for a look without the lock.
+    /// Queued requests, readable without the lock.
     waiting: AtomicUsize,
-    /// Whether several callers have turns or wait, for a look without the lock.
+    /// Whether several callers have turns or wait, readable without the lock.
     several: AtomicBool,
-    /// Computations that wait in the middle.
+    /// Computations that have handed their turn on and wait.
     handed_on: AtomicUsize,
 }
 
 #[derive(Debug)]
 struct QueueState {
     free: usize,
-    /// Turns that requests have that can wait.
+    /// Turns held by requests that can wait.
     later: usize,
     callers: HashMap<CallerKey, Queue>,
-    /// The callers with requests in their queues, the next one in front.
+    /// The callers with queued requests, the next one in front.
     ring: VecDeque<CallerKey>,
-    /// The callers that rest from what can wait, each until its time.
+    /// The resting callers, each with the end of its rest.
     resting: HashMap<CallerKey, Instant>,
-    /// Turns that were given so far.
+    /// Turns granted so far.
     given: u64,
 }
 
 impl QueueState {
-    /// Whether another caller than `caller` is present, or has turns or waits.
+    /// Returns whether a caller other than `caller` is present, holds turns or waits.
     fn shares(&self, present: &PresentCallers, caller: CallerKey, now: Instant) -> bool {
         let own = usize::from(self.callers.contains_key(&caller));
         self.callers.len() > own || present.has_other_than(caller, now)
     }
 
-    /// Whether `caller` rests from what can wait.
+    /// Returns whether `caller` rests, so that its requests that can wait get no turn.
     fn rests(&self, present: &PresentCallers, caller: CallerKey, now: Instant) -> bool {
         self.resting.get(&caller).is_some_and(|until| now < *until)
             && self.shares(present, caller, now)
@@ -103,16 +102,16 @@ struct Queue {
     running: usize,
     now: VecDeque<Waiting>,
     later: VecDeque<Waiting>,
-    /// Turns of [`Urgency::Now`] since the last other one.
+    /// Turns of [`Urgency::Now`] since the last one of [`Urgency::Later`].
     before_later: u32,
     in_ring: bool,
 }
 
-/// A request in a queue.
+/// A queued request.
 #[derive(Debug)]
 struct Waiting {
     turn: oneshot::Sender<Turn>,
-    /// The turns that had been given when it came.
+    /// The number of turns that had been granted when it was queued.
     since: u64,
 }
 
@@ -127,10 +126,10 @@ impl Queue {
         self.now.is_empty() && self.later.is_empty()
     }
 
-    /// Forgets requests that were dropped while they waited.
+    /// Removes dropped requests from the front of the queues, and returns their number.
     fn remove_dropped(&mut self) -> usize {
         let before = self.now.len() + self.later.len();
-        // In front is enough: the rest is looked at when it comes there.
+        // Only those in front: the others are removed when they get there.
         for queue in [&mut self.now, &mut self.later] {
             while queue.front().is_some_and(Waiting::is_closed) {
                 queue.pop_front();
@@ -139,7 +138,7 @@ impl Queue {
         before - self.now.len() - self.later.len()
     }
 
-    /// The request whose turn it is, if its kind may have one.
+    /// Removes and returns the next request. One that can wait only if `may_later`.
     fn next(&mut self, may_later: bool) -> Option<(Urgency, Waiting)> {
         let overdue = self.before_later >= BEFORE_LATER_MAX || self.now.is_empty();
         if may_later
@@ -150,6 +149,7 @@ impl Queue {
             return Some((Urgency::Later, next));
         }
         let next = self.now.pop_front()?;
+        // Counted only while a request is delayed by it.
         if !self.later.is_empty() {
             self.before_later = self.before_later.saturating_add(1);
         }
@@ -158,13 +158,13 @@ impl Queue {
 }
 
 impl Turns {
-    /// Creates `turns` turns, of which one caller has at most `caller_max` at a time and requests that
+    /// Creates the queue of `turns` turns. One caller has at most `caller_max` of them at a time, and all requests that
     /// can wait at most `later_max`. Each number counts as at least 1.
     pub fn new(turns: usize, caller_max: usize, later_max: usize, present: PresentCallers) -> Self {
         Self::with_shared_max(turns, caller_max, caller_max, later_max, present)
     }
 
-    /// The same, where a caller has at most `shared_max` turns while another one is present.
+    /// Like [`Turns::new`], with at most `shared_max` turns for a caller while another one is present.
     pub fn with_shared_max(
         turns: usize,
         caller_max: usize,
@@ -186,17 +186,17 @@ impl Turns {
         }))
     }
 
-    /// Waits for a turn of `caller`. Dropping the future gives the place in the queue up.
+    /// Waits for a turn of `caller`. Dropping the future leaves the queue. Returns `None` if the queue is closed.
     pub async fn take(&self, caller: CallerKey, urgency: Urgency) -> Option<Turn> {
         self.enqueue(caller, urgency, QueueEnd::Back).await.ok()
     }
 
-    /// The same for a thread, which it blocks: it MUST be one that may block.
+    /// Like [`Turns::take`], but blocks the thread, which MUST be one that may block.
     pub fn take_blocking(&self, caller: CallerKey, urgency: Urgency) -> Option<Turn> {
         self.enqueue(caller, urgency, QueueEnd::Back).blocking_recv().ok()
     }
 
-    /// Requests that wait for a turn.
+    /// Returns the number of queued requests.
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::Relaxed)
     }
@@ -224,11 +224,12 @@ impl Turns {
             queue.in_ring = true;
             state.ring.push_back(caller);
         }
+        // A free turn is granted at once, by the same rules as any other.
         self.grant(&mut state);
         receiver
     }
 
-    /// The turns that `caller` may have now.
+    /// Returns the maximum number of turns that `caller` may have now.
     fn max_of(&self, state: &QueueState, caller: CallerKey, now: Instant) -> usize {
         if self.0.shared_max < self.0.caller_max && state.shares(&self.0.present, caller, now) {
             self.0.shared_max
@@ -237,7 +238,7 @@ impl Turns {
         }
     }
 
-    /// Gives the turns that are free to the callers whose turn it is.
+    /// Grants the free turns to the next callers.
     fn grant(&self, state: &mut QueueState) {
         self.grant_free(state);
         self.0.several.store(state.callers.len() > 1, Ordering::Relaxed);
@@ -245,13 +246,14 @@ impl Turns {
 
     fn grant_free(&self, state: &mut QueueState) {
         let now = Instant::now();
-        // Callers that were looked at in vain since the last turn was given.
+        // The number of callers in a row that got no turn. The loop ends once every caller was skipped.
         let mut passed = 0;
         while state.free > 0 && passed < state.ring.len() {
             let Some(caller) = state.ring.pop_front() else { return };
             let may_later =
                 state.later < self.0.later_max && !state.rests(&self.0.present, caller, now);
             let max = self.max_of(state, caller, now);
+            // Unreachable: every caller in the ring has a queue.
             let Some(queue) = state.callers.get_mut(&caller) else { continue };
             let dropped = queue.remove_dropped();
             self.0.waiting.fetch_sub(dropped, Ordering::Relaxed);
@@ -261,7 +263,7 @@ impl Turns {
                 self.0.waiting.fetch_sub(1, Ordering::Relaxed);
                 let waited = state.given.saturating_sub(request.since);
                 let turn = Turn { of: Some(self.clone()), caller, urgency, waited, began: now };
-                // The client may have left just now: its turn is then nobody's.
+                // Fails if the request was dropped just now: its turn stays free.
                 request.turn.send(turn).map_err(Turn::discard).map(|()| urgency)
             });
             match given {
@@ -280,7 +282,7 @@ impl Turns {
                 if queue.running == 0 {
                     state.callers.remove(&caller);
                 }
-                // The ring is shorter by one, so that none is looked at twice in vain.
+                // The ring is shorter by one, so that no caller is skipped twice.
                 passed = passed.saturating_sub(1);
             } else {
                 state.ring.push_back(caller);
@@ -288,7 +290,7 @@ impl Turns {
         }
     }
 
-    /// Takes back a turn that began at `began`.
+    /// Frees a turn that began at `began`, and grants it to the next caller.
     fn release(&self, caller: CallerKey, urgency: Urgency, began: Instant) {
         let mut state = self.0.state.lock();
         state.free += 1;
@@ -305,7 +307,8 @@ impl Turns {
         self.grant(&mut state);
     }
 
-    /// Lets `caller` rest after a turn that began at `began`, if that was long and another caller is present.
+    /// Starts a rest of `caller` after a turn that began at `began`, if the turn was long and another caller is
+    /// present.
     fn rest(&self, state: &mut QueueState, caller: CallerKey, began: Instant) {
         let now = Instant::now();
         let took = now.saturating_duration_since(began).min(REST_MAX);
@@ -313,9 +316,11 @@ impl Turns {
             return;
         }
         let until = now + took;
+        // Removes ended rests, which no other code does.
         state.resting.retain(|_, until| *until > now);
         state.resting.insert(caller, until);
-        // No release may come when the rest is over. Without a runtime the next request grants.
+        // No release may come at the end of the rest, so a task grants turns then. Without a runtime, as in tests, the
+        // next request does.
         if let Ok(runtime) = Handle::try_current() {
             let turns = self.clone();
             runtime.spawn(async move {
@@ -325,20 +330,22 @@ impl Turns {
         }
     }
 
-    /// Whether a request waits that goes before another turn of `caller` with this urgency, or the caller
-    /// has more turns than it may have beside another one.
+    /// Returns whether a waiting request takes precedence over another slice of `caller` with this urgency, or the
+    /// caller holds more turns than it may while another one is present.
     fn should_hand_on(&self, caller: CallerKey, urgency: Urgency) -> bool {
+        // Without the lock, because each slice of each computation asks, and mostly in vain.
         if self.waiting() == 0 && !self.0.several.load(Ordering::Relaxed) {
             return false;
         }
         let mut state = self.0.state.lock();
-        // A caller that is alone again has free turns that no release gives to it.
+        // A caller that is alone again may use free turns that no release would grant.
         self.grant(&mut state);
         let now = Instant::now();
         let running = state.callers.get(&caller).map_or(0, |queue| queue.running);
         if running > self.max_of(&state, caller, now) {
             return true;
         }
+        // Dropped requests stay in a queue until they get to its front.
         let live =
             |requests: &VecDeque<Waiting>| requests.iter().any(|request| !request.is_closed());
         state.ring.iter().filter_map(|other| Some((other, state.callers.get(other)?))).any(
@@ -355,43 +362,45 @@ impl Turns {
     }
 }
 
-/// Where a request queues.
+/// The end of the queue at which a request enters.
 #[derive(Clone, Copy, Debug)]
 enum QueueEnd {
     Front,
     Back,
 }
 
-/// A turn, until it is dropped.
+/// A turn, released on drop.
 #[derive(Debug)]
 pub struct Turn {
     of: Option<Turns>,
     caller: CallerKey,
     urgency: Urgency,
-    /// Turns of other requests that it waited for at most, before it or in its middle.
+    /// Maximum number of other requests' turns that one of its waits took.
     waited: u64,
     began: Instant,
 }
 
 impl Turn {
-    /// Returns for how many turns of other requests it waited, before it or at one time in its middle.
+    /// Returns the maximum number of other requests' turns that one of its waits took: the one for the turn, or one
+    /// after it was handed on.
     pub fn waited(&self) -> u64 {
         self.waited
     }
 
-    /// Hands the turn on if another request should have it now, and waits for the next one. Blocks the
-    /// thread; it MUST be one that may block.
+    /// Hands the turn on if another request takes precedence, and waits for the next turn. Blocks the thread, which
+    /// MUST be one that may block.
     pub fn hand_on(&mut self) {
         let Some(of) = self.of.clone() else { return };
         if !of.should_hand_on(self.caller, self.urgency) {
             return;
         }
-        // Each request that waits here has a thread, and threads are few.
+        // Each request that waits here holds a thread, and threads are few.
         if of.0.handed_on.fetch_add(1, Ordering::Relaxed) < HANDED_ON_MAX {
             self.of = None;
-            // In front of the caller's own requests, so that as few as possible are in the middle.
+            // In front of the caller's own requests, so that as few as possible are half done.
             let next = of.enqueue(self.caller, self.urgency, QueueEnd::Front);
             of.release(self.caller, self.urgency, self.began);
+            // A closed queue grants no turn: the computation then ends without one.
             if let Ok(next) = next.blocking_recv() {
                 let waited = self.waited.max(next.waited);
                 *self = next;
@@ -401,7 +410,7 @@ impl Turn {
         of.0.handed_on.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Takes back a turn that was not counted yet.
+    /// Drops a turn that was not counted yet, without releasing it.
     fn discard(mut self) {
         self.of = None;
     }

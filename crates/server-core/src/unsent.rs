@@ -1,8 +1,7 @@
-//! Answers that are not sent yet, charged to their callers.
+//! Charges unsent replies to their callers.
 //!
-//! An answer is in memory until its client has taken it. The bytes of each part are charged until the
-//! socket has them, not until the protocol has them: a client that does not read would otherwise hold
-//! what the protocol buffers for it without being charged.
+//! A reply is in memory until its client has received it. Each part is charged until it is in the socket's buffer, and
+//! not only until hyper has it: a client that does not read would otherwise hold hyper's buffers without a charge.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,17 +17,17 @@ use crate::edge_metrics::RefusalReason;
 use crate::rejection::Rejection;
 use crate::state::ServerState;
 
-/// Bytes of an answer that are not charged: the number of connections bounds them.
+/// A reply of at most this size, in bytes, is not charged, because the number of connections bounds such replies.
 const SMALL: usize = 4 << 10;
 
-/// Bytes of a part of an answer that is sent in parts; it ends with the row that reaches them.
+/// The size of a chunk of a streamed reply, in bytes. A chunk ends with the row that reaches it.
 pub const CHUNK: usize = 64 << 10;
 
-/// Bytes that are charged for an answer that is made in parts: the part that is sent and the next one.
+/// Bytes charged for a streamed reply: the chunk that is being sent, and the next one.
 const PARTS_CHARGE: usize = 2 * CHUNK;
 
-/// Charges an answer to the caller of `base` until it is sent. `refusable` answers are refused when the
-/// caller has too many: those of reads, because a write has taken effect.
+/// Charges a reply to the caller of `base` until it is sent. Replaces a `refusable` reply by a 429 at `--unsent-max`.
+/// Replies of writes MUST NOT be refusable, because the write has taken effect.
 pub fn charge_until_sent(
     base: &ServerState,
     reply: Response<Body>,
@@ -43,6 +42,7 @@ pub fn charge_until_sent(
     }
     let mut charge = base.unsent().charge(base.requester().key());
     if !charge.grow(bytes) {
+        // Errors are sent in any case: a 429 instead would hide their cause.
         if refusable && reply.status().is_success() {
             base.edge().refused(RefusalReason::Unsent);
             let max = base.limits().unsent_max;
@@ -57,7 +57,7 @@ pub fn charge_until_sent(
     reply.map(|body| Body::new(ChargedBody { body, charge: Arc::new(charge) }))
 }
 
-/// A body whose parts keep the charge until they are sent.
+/// A body whose parts hold the charge until they are sent.
 struct ChargedBody {
     body: Body,
     charge: Arc<Charge>,
@@ -72,6 +72,7 @@ impl HttpBody for ChargedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        // Each part holds its own reference, because hyper may buffer several of them.
         let charge = &self.charge;
         let hold = |bytes| Bytes::from_owner(ChargedBytes { bytes, _charge: Arc::clone(charge) });
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(hold))))
@@ -86,7 +87,7 @@ impl HttpBody for ChargedBody {
     }
 }
 
-/// Bytes on their way to the socket.
+/// Bytes that hold the charge until hyper drops them.
 struct ChargedBytes {
     bytes: Bytes,
     _charge: Arc<Charge>,

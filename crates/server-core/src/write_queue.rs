@@ -1,10 +1,10 @@
 //! The queue of writes: each transaction waits for a turn, which callers share fairly.
 //!
-//! Every write of a running server goes through it, whether a request, a worker or the server itself
-//! writes: one that began its transaction beside the queue would go before callers that wait.
+//! Every write of a running server MUST use it, whether for a request, a worker or the server itself: a transaction
+//! that bypassed the queue would overtake waiting callers.
 //!
-//! Invariant: a turn is held for the transaction alone. Neither a provider, a plugin nor the disk is waited
-//! for with one, so a slow one of them delays no other writer.
+//! Invariant: a turn is held for the transaction alone. No writer waits for a provider, a plugin or the disk while it
+//! holds one, so a slow one of them delays no other writer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::turns::{Turns, Urgency};
 /// would wait for it with a thread of the runtime.
 const WRITING_MAX: usize = 1;
 
-/// Hands out the turns at writing. Clones share them.
+/// The queue of writes of a store. Clones share it.
 #[derive(Clone, Debug)]
 pub struct WriteQueue {
     store: Arc<Store>,
@@ -31,14 +31,14 @@ pub struct WriteQueue {
     present: PresentCallers,
 }
 
-/// Why a transaction was not begun or not committed.
+/// The reason why a transaction was not begun or not committed.
 #[derive(Debug)]
 pub enum WriteFault {
     /// The store takes no writes.
     Begin(BeginError),
     /// The commit failed.
     Commit(CommitError),
-    /// The queue is gone: the server ends.
+    /// The queue is closed, because the server ends.
     Closed,
 }
 
@@ -54,7 +54,7 @@ impl fmt::Display for WriteFault {
 
 impl std::error::Error for WriteFault {}
 
-/// For callers that log an error and need none of its kinds.
+/// For callers that only log the error.
 impl From<WriteFault> for String {
     fn from(fault: WriteFault) -> Self {
         fault.to_string()
@@ -69,7 +69,7 @@ impl WriteQueue {
         Self { store, turns, present }
     }
 
-    /// The callers that are present, which all queues know.
+    /// Returns the present callers, which all queues share.
     pub fn present(&self) -> &PresentCallers {
         &self.present
     }
@@ -79,23 +79,23 @@ impl WriteQueue {
         &self.store
     }
 
-    /// Writes that wait for a turn.
+    /// Returns the number of writes that wait for a turn.
     pub fn waiting(&self) -> usize {
         self.turns.waiting()
     }
 
-    /// The writes of one caller.
+    /// Returns a writer that uses the turns of `caller`.
     pub fn writer(&self, caller: CallerKey, urgency: Urgency) -> Writer {
         Writer { queue: self.clone(), caller, urgency }
     }
 
-    /// The writes of the server itself, which is a caller like others.
+    /// Returns the writer of the server itself, which is a caller like any other.
     pub fn own_writer(&self) -> Writer {
         self.writer(CallerKey::Server, Urgency::Now)
     }
 }
 
-/// Writes in the turns of one caller.
+/// Runs transactions in the turns of one caller.
 #[derive(Clone, Debug)]
 pub struct Writer {
     queue: WriteQueue,
@@ -104,10 +104,12 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Runs `write` in one transaction, and returns the state as of the commit beside its result. An error
-    /// leaves nothing behind.
+    /// Runs `write` in one transaction. Returns the state as of the commit, and its result. An error leaves no change.
     ///
-    /// Blocks until the commit is durable. The thread MUST be one of the runtime's that may block.
+    /// Blocks until the commit is durable. The thread MUST be one of the runtime's blocking threads.
+    ///
+    /// # Errors
+    /// Those of `write`, and [`WriteFault`] if the store takes no writes or the commit fails.
     pub fn write<T, E: From<WriteFault>>(
         &self,
         write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, E>,
@@ -115,12 +117,13 @@ impl Writer {
         let turn = self.queue.turns.take_blocking(self.caller, self.urgency);
         let turn = turn.ok_or(WriteFault::Closed)?;
         let (commit, done) = run(self.begin()?, write)?;
+        // Before the disk write, so that the next transaction can join the same batch.
         drop(turn);
         let committed = Handle::current().block_on(commit).map_err(WriteFault::Commit)?;
         Ok((committed, done))
     }
 
-    /// The same for a task, which holds neither a thread nor a turn while the disk works.
+    /// Like [`Writer::write`] for a task, which holds neither a thread nor a turn while the disk works.
     pub async fn write_async<T, E: From<WriteFault>>(
         &self,
         write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, E>,
@@ -156,6 +159,8 @@ fn run<T, E: From<WriteFault>>(
     mut txn: WriteTxn<'_>,
     write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, E>,
 ) -> Result<(CommitFuture, T), E> {
+    // The time is read inside of the transaction, and so in the order of commits. An error drops the transaction,
+    // which undoes its changes.
     let done = write(&mut txn, now())?;
     Ok((txn.commit_async(), done))
 }

@@ -77,8 +77,8 @@ pub(crate) trait List: Send + Sync + 'static {
     /// A row as replies show it.
     type Stub<'i>: Serialize;
 
-    /// Returns the requested rows in the requested order, starting at [`Asked::from`]. Every input of a row MUST be read
-    /// through `view`, because a blocking query waits for changes of exactly those reads.
+    /// Returns the requested rows in the requested order, starting at [`Asked::from`]. Every input of a row MUST be
+    /// read through `view`, because a blocking query waits for changes of exactly those reads.
     fn rows<'v>(
         view: &'v Tracked,
         asked: &'v Asked<Self::Key>,
@@ -287,8 +287,8 @@ impl<L: List> Listing<L> {
         Ok(Page { items, rest, view: view.snapshot(), next })
     }
 
-    /// Passes rows of `view` to `write`, starting at `rest`, until it returns `false`. Returns the new rest, which begins
-    /// with the row of that call, or `None` after the last row.
+    /// Passes rows of `view` to `write`, starting at `rest`, until it returns `false`. Returns the new rest, which
+    /// begins with the row of that call, or `None` after the last row.
     pub(crate) fn resume(
         &mut self,
         view: &Snapshot,

@@ -18,7 +18,7 @@ const FILE: &str = "node-id";
 /// Returns the node's ID. The first start in a data directory creates it; it never changes after that.
 ///
 /// # Errors
-/// The file can't be read or written, or has no UUID. It is never replaced, because the rows of volumes refer to its ID.
+/// The file can't be read or written, or has no UUID. It is never replaced, because rows of volumes refer to the ID.
 pub(crate) fn node_id(data_dir: &Path) -> io::Result<Uuid> {
     let path = data_dir.join(FILE);
     match regular::read_to_string(&path) {

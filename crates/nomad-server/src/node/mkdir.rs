@@ -51,8 +51,8 @@ impl HostVolumePlugin for Mkdir {
 
     fn delete(&self, request: &HostVolumeRequest, path: &str) -> Result<(), PluginError> {
         let own = self.volumes.join(request.id.to_string());
-        // The path comes from the client that registered the volume and could be any directory. So only one named by the
-        // volume's ID is deleted; it differs from `own` after the volumes directory was moved.
+        // The path comes from the client that registered the volume and could be any directory. So only one named by
+        // the volume's ID is deleted; it differs from `own` after the volumes directory was moved.
         let elsewhere = Some(Path::new(path)).filter(|path| path.file_name() == own.file_name());
         for path in [Some(&*own), elsewhere].into_iter().flatten() {
             match fs::remove_dir_all(path) {

@@ -26,6 +26,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // On a full disk the part would take space that other writes need. The next write of the same name replaces a
     // part that can't be removed now.
     published.inspect_err(|_| drop(fs::remove_file(&next)))?;
+    // Without it a loss of power could undo the rename.
     sync_parent(path)
 }
 

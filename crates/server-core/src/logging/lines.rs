@@ -1,8 +1,7 @@
-//! Log lines on their way to standard error, which no request waits for.
+//! The queue of log lines to standard error, for which no request waits.
 //!
-//! A thread of its own writes them. If the reader of standard error is slower than the server logs, lines
-//! wait in a queue of bounded size and further ones are dropped and counted: a pipe that is not read must
-//! not stop requests.
+//! A dedicated thread writes the lines. If the reader of standard error is slower than the server logs, lines wait in a
+//! queue of bounded size, and further ones are dropped and counted: an unread pipe MUST NOT block requests.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -13,13 +12,13 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Bytes of lines that may wait to be written.
+/// Maximum bytes of queued lines.
 const QUEUE_BYTES_MAX: usize = 4 << 20;
 
-/// How long the end of the process waits for lines to be written.
+/// Maximum time that the end of the process waits for lines to be written.
 const FLUSH_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// A line, or a request to report that all before it are written.
+/// A line, or a request to signal that all lines before it are written.
 enum Message {
     Line(Vec<u8>),
     Flush(SyncSender<()>),
@@ -27,9 +26,9 @@ enum Message {
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// Bytes that wait.
+    /// Bytes of queued lines.
     queued: AtomicUsize,
-    /// Lines that were dropped.
+    /// Dropped lines.
     dropped: AtomicU64,
 }
 
@@ -52,12 +51,12 @@ impl Lines {
         Ok(Self { to, counts })
     }
 
-    /// Lines that were dropped because too many waited.
+    /// Returns the number of lines that were dropped because the queue was full.
     pub(crate) fn dropped(&self) -> u64 {
         self.counts.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits until the lines so far are written, but not for long: their reader may have stopped.
+    /// Waits until the lines so far are written, at most for [`FLUSH_WAIT_MAX`] because their reader may have stopped.
     pub(crate) fn flush(&self) {
         let (done, written) = sync_channel(1);
         if self.to.send(Message::Flush(done)).is_ok() {
@@ -68,6 +67,7 @@ impl Lines {
 
     fn push(&self, line: Vec<u8>) {
         let len = line.len();
+        // Counted before it is queued, so that concurrent callers can't exceed the maximum together.
         let before = self.counts.queued.fetch_add(len, Ordering::Relaxed);
         if before + len > QUEUE_BYTES_MAX || self.to.send(Message::Line(line)).is_err() {
             self.counts.queued.fetch_sub(len, Ordering::Relaxed);
@@ -81,7 +81,7 @@ fn write(from: &Receiver<Message>, mut out: impl Write, counts: &Counts) {
     for message in from {
         match message {
             Message::Line(line) => {
-                // A closed standard error takes no line, and there is no other place to say so.
+                // An error means that standard error is closed, and there is no other place to report it.
                 let _ = out.write_all(&line);
                 counts.queued.fetch_sub(line.len(), Ordering::Relaxed);
             }
@@ -90,6 +90,7 @@ fn write(from: &Receiver<Message>, mut out: impl Write, counts: &Counts) {
                 let _ = done.send(());
             }
         }
+        // Reported once the reader reads again, in the place of the missing lines.
         let dropped = counts.dropped.load(Ordering::Relaxed);
         if dropped > reported {
             let lost = dropped - reported;
@@ -108,7 +109,7 @@ impl<'l> MakeWriter<'l> for Lines {
     }
 }
 
-/// A line that is being formatted, queued as a whole when it is dropped.
+/// A line that is being formatted. It is queued as a whole on drop.
 pub(crate) struct Line<'l> {
     lines: &'l Lines,
     bytes: Vec<u8>,
@@ -127,6 +128,7 @@ impl Write for Line<'_> {
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
+        // Queued as a whole, because the formatter writes in pieces and those of several threads would mix.
         if !self.bytes.is_empty() {
             self.lines.push(std::mem::take(&mut self.bytes));
         }
@@ -137,7 +139,7 @@ impl Drop for Line<'_> {
 mod tests {
     use super::*;
 
-    /// Takes one byte at a time from a channel's other end, so that a test decides how fast it is.
+    /// Accepts a write only after a message, so that a test controls its speed.
     struct Slow(Receiver<()>, Sender<Vec<u8>>);
 
     impl Write for Slow {
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_stops_delays_no_line_and_learns_of_dropped_ones() {
+    fn a_stopped_reader_delays_no_line_and_sees_the_dropped_count() {
         let ((go, wait), (to, from)) = (channel(), channel());
         let lines = Lines::start(Slow(wait, to)).unwrap();
         let line = vec![b'x'; QUEUE_BYTES_MAX / 4];

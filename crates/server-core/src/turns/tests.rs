@@ -24,12 +24,12 @@ fn one_caller_never_has_all_turns() {
     let mut greedy: Vec<_> = (0..64).map(|_| ask(&turns, 1, Urgency::Now)).collect();
     let held: Vec<_> = greedy.iter_mut().filter_map(has).collect();
     assert_eq!(held.len(), 2);
-    assert!(has(&mut ask(&turns, 2, Urgency::Now)).is_some(), "a turn was left for another");
+    assert!(has(&mut ask(&turns, 2, Urgency::Now)).is_some(), "a turn is left for another caller");
     assert_eq!(turns.waiting(), 62);
 }
 
 #[test]
-fn callers_alternate_however_many_requests_each_has() {
+fn callers_alternate_regardless_of_their_number_of_requests() {
     let turns = Turns::new(1, 1, 1, PresentCallers::default());
     let mut held = has(&mut ask(&turns, 9, Urgency::Now));
     let mut many: Vec<_> = (0..64).map(|_| ask(&turns, 1, Urgency::Now)).collect();
@@ -48,7 +48,7 @@ fn callers_alternate_however_many_requests_each_has() {
 }
 
 #[test]
-fn what_can_wait_goes_last_but_goes() {
+fn requests_that_can_wait_go_last_but_never_starve() {
     let turns = Turns::new(1, 1, 1, PresentCallers::default());
     let mut held = has(&mut ask(&turns, 1, Urgency::Now));
     let mut later = ask(&turns, 1, Urgency::Later);
@@ -79,7 +79,7 @@ fn requests_that_can_wait_leave_a_turn_for_others() {
 }
 
 #[test]
-fn a_request_that_is_dropped_leaves_its_place_and_its_turn() {
+fn a_dropped_request_leaves_the_queue_and_frees_its_turn() {
     let turns = Turns::new(1, 1, 1, PresentCallers::default());
     let held = has(&mut ask(&turns, 1, Urgency::Now));
     let dropped: Vec<_> = (0..3).map(|_| ask(&turns, 1, Urgency::Now)).collect();
@@ -88,38 +88,38 @@ fn a_request_that_is_dropped_leaves_its_place_and_its_turn() {
     drop(held);
     let turn = has(&mut kept);
     assert!(turn.is_some());
-    // A turn that was given and never received is free again.
+    // A granted turn that was never received is free again.
     let given = ask(&turns, 3, Urgency::Now);
     drop(turn);
     drop(given);
     assert!(has(&mut ask(&turns, 4, Urgency::Now)).is_some());
     assert_eq!(turns.waiting(), 0);
-    assert!(turns.0.state.lock().callers.is_empty(), "callers are remembered");
+    assert!(turns.0.state.lock().callers.is_empty(), "a caller without requests keeps an entry");
 }
 
 #[test]
-fn a_caller_has_fewer_turns_beside_another_one() {
+fn a_caller_has_fewer_turns_while_another_is_present() {
     let present = PresentCallers::default();
     let turns = Turns::with_shared_max(3, 2, 1, 3, present.clone());
     let asked = Instant::now();
     let mut greedy: Vec<_> = (0..8).map(|_| ask(&turns, 1, Urgency::Now)).collect();
     let mut held: Vec<_> = greedy.iter_mut().filter_map(has).collect();
-    assert_eq!(held.len(), 2, "it is alone");
+    assert_eq!(held.len(), 2, "the caller is alone");
     let other = has(&mut ask(&turns, 2, Urgency::Now));
     assert!(other.is_some());
-    // The next turn of the first caller comes once it has none.
-    assert!(turns.should_hand_on(caller(1), Urgency::Now), "it has one too many");
+    // The first caller gets its next turn once it has none.
+    assert!(turns.should_hand_on(caller(1), Urgency::Now), "the caller has one turn too many");
     drop(held.pop());
     assert!(greedy.iter_mut().find_map(has).is_none());
     assert!(!turns.should_hand_on(caller(1), Urgency::Now));
     drop(held.pop());
     held.extend(greedy.iter_mut().filter_map(has));
     assert_eq!(held.len(), 1);
-    // The other one asked a moment ago, and is present without a turn.
+    // The other caller sent a request a moment ago, so it is present without a turn.
     present.note(caller(2), asked);
     drop(other);
     assert!(greedy.iter_mut().find_map(has).is_none());
-    // A caller that asked long ago is not.
+    // A caller whose last request was long ago is not.
     present.note(caller(2), asked.checked_sub(PRESENT).unwrap());
     assert!(!turns.should_hand_on(caller(1), Urgency::Now));
     held.extend(greedy.iter_mut().filter_map(has));
@@ -127,10 +127,10 @@ fn a_caller_has_fewer_turns_beside_another_one() {
 }
 
 #[test]
-fn a_long_computation_hands_its_turn_on_and_gets_it_again() {
+fn a_long_computation_hands_its_turn_on_and_gets_it_back() {
     let turns = Turns::new(1, 1, 1, PresentCallers::default());
     let mut turn = has(&mut ask(&turns, 1, Urgency::Now)).unwrap();
-    // With none waiting, and with none but its own caller's, it goes on.
+    // Without waiting requests, and with only those of its own caller, it keeps the turn.
     turn.hand_on();
     let own = ask(&turns, 1, Urgency::Now);
     turn.hand_on();
@@ -149,34 +149,34 @@ fn a_long_computation_hands_its_turn_on_and_gets_it_again() {
     assert_eq!(turns.waiting(), 0);
 }
 
-/// Ends a turn as if it had begun `took` ago.
+/// Ends a turn as if it had lasted for `took`.
 fn end(mut turn: Turn, took: Duration) {
     turn.began = turn.began.checked_sub(took).unwrap();
 }
 
 #[test]
-fn a_caller_rests_after_a_long_turn_beside_another_one() {
+fn a_caller_rests_after_a_long_turn_while_another_is_present() {
     let (present, long) = (PresentCallers::default(), Duration::from_secs(60));
     let turns = Turns::new(2, 2, 1, present.clone());
     let large = |turns: &Turns| ask(turns, 1, Urgency::Later);
     let mut queued = [large(&turns), large(&turns), large(&turns)];
     end(has(&mut queued[0]).unwrap(), long);
-    let second = has(&mut queued[1]).expect("it is alone");
+    let second = has(&mut queued[1]).expect("the caller is alone");
     present.note(caller(2), Instant::now());
     end(second, REST_MIN / 10);
     let third = has(&mut queued[2]).expect("a short turn is followed by no rest");
     end(third, long);
     let mut next = large(&turns);
-    assert!(has(&mut next).is_none(), "it rests");
-    assert!(has(&mut ask(&turns, 1, Urgency::Now)).is_some(), "what can't wait goes on");
+    assert!(has(&mut next).is_none(), "the caller rests");
+    assert!(has(&mut ask(&turns, 1, Urgency::Now)).is_some(), "urgent requests need no rest");
     assert!(has(&mut ask(&turns, 2, Urgency::Later)).is_some(), "others do not rest");
     turns.0.state.lock().resting.values_mut().for_each(|until| *until = Instant::now());
     drop(has(&mut ask(&turns, 2, Urgency::Now)));
-    assert!(has(&mut next).is_some(), "its rest is over");
+    assert!(has(&mut next).is_some(), "the rest is over");
 }
 
 #[tokio::test]
-async fn a_caller_goes_on_when_its_rest_is_over() {
+async fn a_caller_gets_turns_again_after_its_rest() {
     let present = PresentCallers::default();
     let turns = Turns::new(1, 1, 1, present.clone());
     present.note(caller(2), Instant::now());
