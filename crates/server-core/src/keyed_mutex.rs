@@ -29,6 +29,7 @@ impl<K: Clone + Eq + Hash> KeyedMutex<K> {
         let lock = Arc::clone(self.0.lock().entry(key.clone()).or_default());
         // The guard exists before the wait, because it removes the entry even if this future is dropped meanwhile.
         let mut held = KeyedGuard { guard: None, key, locks: self.clone() };
+        // Tokio's mutex is fair, so no task starves.
         held.guard = Some(tokio::time::timeout(WAIT_MAX, lock.lock_owned()).await.ok()?);
         Some(held)
     }

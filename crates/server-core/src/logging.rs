@@ -94,6 +94,7 @@ pub fn matches_prefix(prefix: &str) -> bool {
 
 /// Sets the level from now on.
 pub fn set_level(level: LevelFilter) {
+    // Before `start`, as in tests, there is no filter to change.
     let done = FILTER.get().map(|handle| handle.reload(level));
     if let Some(Err(error)) = done {
         tracing::error!(%error, "can't change the log level");

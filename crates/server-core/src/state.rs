@@ -285,6 +285,7 @@ impl ServerState {
 
     /// Waits for a turn at computing a part of a reply that is being sent.
     pub async fn turn_for_part(&self) -> Result<Turn, Rejection> {
+        // The connection is not observed here: hyper drops the reply's body, and this future, with it.
         let turn = self.shared.queries.take(self.requester.key(), Urgency::Now).await;
         turn.ok_or_else(closed)
     }
@@ -325,6 +326,7 @@ impl ServerState {
         if !self.requester.is_large() {
             return run();
         }
+        // Work without a turn, after the queue was closed, still runs: its request was accepted.
         let turn = self.shared.queries.take(self.requester.key(), Urgency::Later).await;
         let done = tokio::task::block_in_place(run);
         drop(turn);

@@ -43,8 +43,7 @@ pub(crate) const TARGET: Ceilings = Ceilings {
 const TODAY: &[(&str, Ceilings)] = &[
     ("cinder-server", row([17.1, 3.9, 2.5, 0.0, 4.0, 1.2], 1, 0)),
     ("cli", row([12.8, 2.4, 1.9, 0.0, 2.3, 1.5], 4, 53)),
-    ("nomad-server", row([11.9, 3.0, 2.9, 0.24, 4.0, 1.1], 1, 3)),
-    ("server-core", row([3.5, 1.3, 1.0, 0.0, 4.0, 1.5], 0, 1)),
+    ("nomad-server", row([2.0, 0.3, 0.7, 0.0, 4.0, 3.0], 0, 2)),
 ];
 
 /// Creates a line of [`TODAY`].

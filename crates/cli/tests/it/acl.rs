@@ -1,4 +1,4 @@
-//! ACLs over a socket: what each token may do, and that nothing is open that should not be.
+//! ACLs over a socket: the rights of each token, and that every other endpoint refuses it.
 
 use crate::common;
 use std::io::{Read as _, Write as _};
@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::common::{Server, command, volume_payload};
 use serde_json::{Value, json};
 
-/// `root` may do everything; `reader` read volumes in `team-*`, `writer` write them in `default`.
+/// `root` has every right; `reader` reads volumes in `team-*`, and `writer` writes them in `default`.
 const FILE: &str = r#"
 [[token]]
 name = "root"
@@ -65,7 +65,7 @@ fn start(dir: &Path) -> Server {
     Server::spawn(command(&dir.join("data")).arg("--acl").arg(file))
 }
 
-/// A request with a token: its status and body.
+/// Sends a request with a token, and returns the status and body of the reply.
 fn send(
     server: &Server,
     token: Option<&str>,
@@ -80,7 +80,7 @@ fn send(
     (reply.status().as_u16(), reply.body_mut().read_to_string().unwrap())
 }
 
-/// A volume in `default` and one each in `team-a` and `other`.
+/// Registers a volume in `default` and one each in `team-a` and `other`.
 fn volumes(server: &Server) {
     let put = |path: &str, body: &Value| {
         let (status, text) = send(server, Some(ROOT), "PUT", path, body);
@@ -127,7 +127,7 @@ fn every_documented_endpoint_refuses_who_has_no_token_or_an_unknown_one() {
                 // Health checks send no token.
                 if operation["security"] == json!([]) {
                     assert_eq!(status, 200, "{method} {path}");
-                // The one list that hides what isn't allowed, instead of refusing.
+                // This list omits rows of other namespaces instead of refusing the request.
                 } else if path == "/v1/volumes?type=host" {
                     assert_eq!((status, &*text), (200, "[]"), "{method} {path}");
                 } else {
@@ -168,7 +168,7 @@ fn a_token_may_do_what_its_policies_say_and_sees_no_other_rows() {
         (WRITER, "DELETE", "/v1/volume/csi/vol-default", none, 200, ""),
         (WRITER, "PUT", "/v1/namespace/new", more, 403, "Permission denied"),
         (ROOT, "GET", "/metrics", none, 200, "statehold_store_index"),
-        // A wrong method is a wrong method.
+        // The method is checked before the token: Nomad's mux refuses it first.
         (READER, "DELETE", "/v1/volumes", none, 405, "Invalid method"),
     ] {
         let (found, text) = send(&server, Some(token), method, path, body);
@@ -251,8 +251,8 @@ fn a_plugin_shows_no_allocations_of_namespaces_that_a_token_is_denied() {
     assert_eq!(shown(WRITER, "*"), json!([]));
 }
 
-/// A server with the namespaces `team-a` and `team-b` and a storage provider; the token `root` may do
-/// everything, and `writer` may write to `team-b`.
+/// Starts a server with the namespaces `team-a` and `team-b` and a storage provider. The token `root` has
+/// every right, and `writer` writes to `team-b`.
 fn start_with_teams(dir: &Path) -> Server {
     let file = dir.join("acl.toml");
     let token = |name: &str, rest: &str| {
@@ -282,7 +282,7 @@ fn provided_volume(namespace: &str, id: &str) -> Value {
     })
 }
 
-/// The external IDs of one namespace's volumes are no way into its data for another's tokens.
+/// An external ID MUST NOT give a token access to the data of another namespace's volume.
 #[test]
 fn another_namespaces_data_can_be_neither_registered_copied_nor_deleted() {
     let dir = tempfile::tempdir().unwrap();
@@ -316,14 +316,14 @@ fn another_namespaces_data_can_be_neither_registered_copied_nor_deleted() {
     let mut copy = volume("team-b", "copy");
     copy["CloneID"] = external.clone();
     assert_eq!(create("writer", &copy).0, 409);
-    // Its own volumes it may create and copy.
+    // `writer` may create and copy volumes of its own namespace.
     let (status, body) = create("writer", &volume("team-b", "own"));
     assert_eq!(status, 200, "{body}");
     let body: Value = serde_json::from_str(&body).unwrap();
     copy["CloneID"] = body["Volumes"][0]["ExternalID"].clone();
     assert_eq!(create("writer", &copy).0, 200);
 
-    // An operator may share data; then no volume of it is deleted at the provider.
+    // An operator may share data between volumes; none of them is deleted at the provider from then on.
     assert_eq!(register("root").0, 200);
     for (token, path) in [
         ("writer", "/v1/volume/csi/stolen/delete?namespace=team-b"),
@@ -351,7 +351,7 @@ fn a_connection_lives_on_after_a_refused_request_whose_body_comes_late() {
     socket
         .write_all(b"PUT /v1/volumes HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n")
         .unwrap();
-    // A whole exchange on another connection: the head is there, and is looked at, before the body.
+    // A complete exchange on another connection: by then the server has checked the head, before the body.
     send(&server, None, "GET", "/v1/volumes", &Value::Null);
     socket
         .write_all(b"{}GET /v1/regions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

@@ -1,9 +1,9 @@
-//! What a client may get wrong: the status, the text, and that nothing happened.
+//! Invalid requests: the status, the error text, and that the state is unchanged.
 
 use crate::common::{ALLOC, NODES, Server, command, encode, volume_payload};
 use serde_json::{Value, json};
 
-/// A request and what it gets: method, path, body, status, the start of the text.
+/// A request and its expected reply: method, path, body, status, start of the error text.
 type Case<'c> = (&'c str, String, String, u16, &'c str);
 
 #[test]
@@ -67,7 +67,7 @@ fn bad_requests_get_their_text_and_change_nothing() {
             400,
             "unable to update volume: 1 error occurred:\n\t* volume external ID cannot be updated",
         ),
-        // One bad volume keeps a good one of the same request out.
+        // The request is atomic: one invalid volume also rejects the valid one.
         put(
             json!({ "Volumes": [volume_payload("good"), { "ID": "bad" }] }).to_string(),
             400,
@@ -158,7 +158,7 @@ fn filter_errors_point_at_the_mistake_and_name_the_nearest_field() {
         assert_eq!(reply.status, 400, "{expression}: {reply:?}");
         reply.body
     };
-    // No row exists: the error comes from the expression alone.
+    // No row exists: the error MUST come from the expression alone.
     let unknown = refused("Nmae == x");
     assert!(unknown.contains('^') && unknown.contains("Name"), "{unknown}");
     let unquoted = refused("ID == volume-id1");
@@ -167,7 +167,7 @@ fn filter_errors_point_at_the_mistake_and_name_the_nearest_field() {
         ("Name ==", "Name =="),
         ("Capacity == many", "many"),
         ("Name matches \"[\"", "["),
-        // Not selectable, and so not to be found out by asking.
+        // A secret is not selectable, so that a filter can't probe its value.
         ("Secrets.password == xyzzy", "Secrets"),
         ("MountOptions.MountFlags is empty", "MountFlags"),
     ] {

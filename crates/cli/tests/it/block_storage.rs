@@ -1,4 +1,4 @@
-//! Block Storage over its own socket: what a client sees, and what is on the disk.
+//! Block Storage over its own socket: replies, and the files on disk.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, JSON, LATEST, TOKEN};
 
-/// The files of both back ends with their lengths in GiB.
+/// Returns the files of both back ends with their lengths in GiB.
 fn files(dir: &Path) -> Vec<(String, u64)> {
     let mut found = Vec::new();
     for backend in ["a", "b"] {
@@ -72,7 +72,7 @@ fn volumes_snapshots_and_clones_are_files() {
     ];
     expected.sort();
     assert_eq!(files(dir.path()), expected);
-    // Snapshots hold their volume, unless they go with it.
+    // A snapshot protects its volume, unless the deletion cascades.
     assert_eq!(cloud.call("DELETE", &path, &Value::Null).status, 400);
     cloud.expect(202, "DELETE", &format!("{path}?cascade=true"), &Value::Null);
     cloud.wait(&path, "404");
@@ -311,7 +311,7 @@ fn served_alone_it_makes_the_machine_no_node() {
     }
     let neither = binary().args(["serve", "--no-nomad", "--data-dir"]).arg(&data).output().unwrap();
     assert_eq!(neither.status.code(), Some(2));
-    // The same data directory serves both.
+    // Another server on the same data directory serves both APIs.
     let cloud = Cloud::start(dir.path());
     cloud.wait(&format!("/volumes/{volume}"), "available");
 }
@@ -338,7 +338,7 @@ fn what_a_killed_server_was_doing_is_done_by_the_next() {
         for _ in 0..2 {
             known.push((round, cloud.create("/volumes", &json!({"volume": {"size": 1}}))));
         }
-        // A third death would count as a failure.
+        // A third crash would mark the creation as failed.
         for (_, id) in known.iter().filter(|(made, _)| *made == round - 2) {
             cloud.wait(&format!("/volumes/{id}"), "available");
         }

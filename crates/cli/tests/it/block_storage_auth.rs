@@ -1,4 +1,4 @@
-//! Block Storage with an identity service: who may do what, and how often the service is asked.
+//! Block Storage with an identity service: the rights of each role, and the number of validations.
 
 use crate::cloud;
 use std::io::{Read as _, Write as _};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::cloud::identity::{FAR, Identity};
 use crate::cloud::{Cloud, JSON, LATEST, Reply};
 
-/// What a stock client sends of a body.
+/// Sends a request with a JSON body as a stock client does.
 fn call(cloud: &Cloud, token: &str, method: &str, path: &str, body: &Value) -> Reply {
     let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
     cloud.send(method, path, &body, &[("x-auth-token", token), JSON, LATEST])
@@ -51,13 +51,13 @@ fn roles_and_projects_decide_who_may_do_what() {
     assert_eq!(made.json()["volume"]["user_id"], "user-of-p1");
     let path = format!("/v3/volumes/{id}");
 
-    // Other projects don't learn that it is there.
+    // Other projects MUST NOT learn that the volume exists.
     let foreign = get(cloud, "t-other", &path);
     assert_eq!(foreign.status, 404, "{}", foreign.body);
     assert_eq!(get(cloud, "t-other", "/v3/volumes").json(), json!({"volumes": []}));
     assert_eq!(get(cloud, "t-other", "/v3/volumes?all_tenants=1").json(), json!({"volumes": []}));
     assert_eq!(get(cloud, "t-other", "/v3/p1/volumes").status, 400);
-    // Readers see it and change nothing.
+    // A reader sees the volume and changes nothing.
     assert_eq!(get(cloud, "t-reader", &path).status, 200);
     let forbidden = [
         ("POST", "/v3/volumes".to_owned(), body.clone(), "volume:create"),
@@ -96,13 +96,13 @@ fn roles_and_projects_decide_who_may_do_what() {
         let message = format!("Policy doesn't allow {rule} to be performed.");
         assert_eq!(reply.json()["forbidden"]["message"], *message);
     }
-    // What is for admins is not for members.
+    // Admin actions are refused for members.
     let reset = json!({"os-reset_status": {"status": "error"}});
     assert_eq!(call(cloud, "t-member", "POST", &format!("{path}/action"), &reset).status, 403);
     for path in ["/v3/qos-specs", "/v3/qos-specs/x", "/v3/default-types", "/v3/os-quota-sets/p2"] {
         assert_eq!(get(cloud, "t-member", path).status, 403, "{path}");
     }
-    // Who has no role that counts may not even look.
+    // A caller without a recognised role is refused reads too.
     let paths = [
         "/v3/volumes",
         "/v3/volumes/detail",
@@ -126,7 +126,7 @@ fn roles_and_projects_decide_who_may_do_what() {
         let reply = get(cloud, "t-none", path);
         assert_eq!(reply.status, 403, "{path}: {}", reply.body);
     }
-    // Admins see everything, in their own project and, if they want, in all.
+    // An admin sees its own project by default, and all projects on request.
     assert_eq!(get(cloud, "t-admin", "/v3/p0/volumes").json(), json!({"volumes": []}));
     let all = get(cloud, "t-admin", "/v3/p0/volumes/detail?all_tenants=1").json();
     assert_eq!(all["volumes"][0]["os-vol-tenant-attr:tenant_id"], "p1");
@@ -155,7 +155,7 @@ fn without_a_good_token_the_answer_is_401_and_says_where_to_get_one() {
         );
     }
     assert_eq!(identity.asked(&long), 0);
-    // The versions are told to all.
+    // The version documents need no token.
     for (path, status) in [("/", 300), ("/v3/", 200), ("/v3", 302), ("/v2/volumes", 404)] {
         assert_eq!(cloud.send("GET", path, b"", &[]).status, status, "{path}");
     }
@@ -173,7 +173,7 @@ fn a_token_is_asked_about_once_for_a_while() {
         assert_eq!(get(&not_kept.cloud, "t-member", "/v3/volumes").status, 200);
     }
     assert_eq!(not_kept.identity.asked("t-member"), 5);
-    // One more token than are kept: each displaces the other.
+    // The cache holds one token, so each of the two displaces the other.
     let one = setting(&["--identity-cache-max", "1"]);
     for token in ["t-member", "t-other", "t-member"] {
         assert_eq!(get(&one.cloud, token, "/v3/volumes").status, 200);
@@ -208,7 +208,7 @@ fn requests_that_come_together_ask_once() {
 #[test]
 fn without_the_identity_service_known_tokens_work_and_others_are_answered_503() {
     let Setting { cloud, mut identity, _dir } = setting(&["--identity-wait-max", "100ms"]);
-    // Slow as this machine may be, once it is fast enough.
+    // Retries, because a slow machine may let the cached token expire between two requests.
     let until = Instant::now() + cloud::PATIENCE;
     while get(&cloud, "t-member", "/v3/volumes").status == 503 {
         assert!(Instant::now() < until, "the identity service is never asked");
@@ -240,7 +240,7 @@ fn no_token_is_in_the_log() {
     call_for(&cloud, ("secret-of-a-member", "secret-of-a-service"), &list);
     drop(identity);
     get(&cloud, "secret-of-others", "/v3/volumes");
-    // Lines reach the file a moment after their reply, and a killed server writes no more.
+    // A log line is written after its reply, and a killed server writes no further ones.
     let until = Instant::now() + cloud::PATIENCE;
     while !std::fs::read_to_string(&log).unwrap().contains("can't be asked") {
         assert!(Instant::now() < until, "{}", std::fs::read_to_string(&log).unwrap());
@@ -263,13 +263,13 @@ fn an_identity_service_has_to_be_named_and_to_be_one_that_can_be_asked() {
         String::from_utf8(done.stderr).unwrap()
     };
     assert!(refused(&["--auth", "keystone"]).contains("--identity-url"));
-    // Or the server would be open to all.
+    // Without --auth the URL would be ignored, and the server open to all callers.
     assert!(refused(&["--identity-url", "http://127.0.0.1:5000"]).contains("--auth"));
     let tls = refused(&["--auth", "keystone", "--identity-url", "https://127.0.0.1:5000"]);
     assert!(tls.contains("https is not spoken here"), "{tls}");
 }
 
-/// The ways to release an attachment: each its method, path and body.
+/// Returns the requests that release an attachment: method, path and body.
 fn releases(volume: &str, attachment: &str) -> [(&'static str, String, Value); 4] {
     let action = format!("{volume}/action");
     [
@@ -280,7 +280,7 @@ fn releases(volume: &str, attachment: &str) -> [(&'static str, String, Value); 4
     ]
 }
 
-/// Attaches a new volume to an instance, if one is named; the volume's path and the attachment's ID.
+/// Attaches a new volume, to an instance if one is named. Returns the volume's path and the attachment's ID.
 fn attached(cloud: &Cloud, instance: Option<&str>) -> (String, String) {
     let made = call(cloud, "t-member", "POST", "/v3/volumes", &json!({"volume": {"size": 1}}));
     let id = made.json()["volume"]["id"].as_str().unwrap().to_owned();
@@ -304,7 +304,7 @@ fn attached(cloud: &Cloud, instance: Option<&str>) -> (String, String) {
     (path, attachment)
 }
 
-/// Like [`call`], with a service token.
+/// Like [`call`], with a service token too.
 fn call_for(
     cloud: &Cloud,
     (token, service): (&str, &str),
@@ -329,18 +329,18 @@ fn only_a_service_releases_the_attachment_of_an_instance() {
     );
     for release in &all {
         let (method, path, body) = release;
-        // An admin's mistake leaves the same device behind.
+        // A forced detach needs an admin, whose mistake leaves the same stale device behind.
         let own = if body.get("os-force_detach").is_some() { "t-admin" } else { "t-member" };
         for token in [own, "t-admin"] {
             let reply = call(cloud, token, method, path, body);
             assert_eq!(reply.status, 409, "{token} {method} {path} {body}: {}", reply.body);
             assert_eq!(reply.json()["conflictingRequest"]["message"], *message);
         }
-        // A service without the role is none, and a bad token is not ignored.
+        // A service token without the service role has no effect, but an invalid one is an error.
         assert_eq!(call_for(cloud, (own, "s-member"), release).status, 409);
         assert_eq!(call_for(cloud, (own, "s-unknown"), release).status, 401);
     }
-    // A service token is no token of a user.
+    // A service token alone MUST NOT authenticate a user's request.
     let alone = cloud.send("GET", "/v3/volumes", b"", &[("x-service-token", "s-compute"), LATEST]);
     assert_eq!(alone.status, 401);
     assert_eq!(get(cloud, "t-member", &volume).json()["volume"]["status"], "in-use");
@@ -366,7 +366,7 @@ fn owners_release_attachments_that_no_instance_uses() {
         let reply = call(cloud, "t-member", method, path, body);
         assert!(reply.status < 300, "{method} {path} {body}: {}", reply.body);
     }
-    // Nothing was connected yet.
+    // No connector is set yet, so a new attachment has no connection.
     let made = call(cloud, "t-member", "POST", "/v3/volumes", &json!({"volume": {"size": 1}}));
     let id = made.json()["volume"]["id"].as_str().unwrap().to_owned();
     let until = Instant::now() + cloud::PATIENCE;

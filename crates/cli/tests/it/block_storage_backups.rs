@@ -1,4 +1,4 @@
-//! Backups, and what is taken over from a back end: what clients see, and what is on the disk.
+//! Backups and managed volumes: replies, and the files on disk.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
@@ -66,7 +66,7 @@ fn backups_give_back_what_was_on_the_volume() {
         "Invalid backup: Incremental backups exist for this backup."
     );
 
-    // Into the same volume, into a new one, and into one that is made from it.
+    // Restores into the same volume, into a new one, and into one that is created by the restore.
     let path = format!("/backups/{whole}/restore");
     cloud.expect(202, "POST", &path, &json!({"restore": {"volume_id": volume}}));
     cloud.wait(&format!("/backups/{whole}"), "available");
@@ -113,10 +113,10 @@ fn a_volume_in_use_is_backed_up_as_of_one_moment_and_by_force_alone() {
     );
     let backup = back_up(&cloud, &json!({"volume_id": volume, "force": true}));
     cloud.wait(&format!("/volumes/{volume}"), "in-use");
-    // The copy that it was made from is gone.
+    // The temporary snapshot that the backup was read from is deleted.
     let name = format!("snapshot-{backup}");
     assert!(["a", "b"].iter().all(|backend| !dir.path().join(backend).join(&name).exists()));
-    // A snapshot is backed up as it is.
+    // A snapshot is backed up unchanged, although its volume was written since.
     write(dir.path(), &volume, 0, b"next");
     let body = json!({"snapshot": {"volume_id": volume}});
     let snapshot = cloud.create("/snapshots", &body);
@@ -261,7 +261,7 @@ fn volumes_of_a_back_end_are_listed_and_taken_over() {
             let again = json!({"volume": {"host": host, "ref": format!("volume-{made}")}});
             assert_eq!(cloud.call("POST", "/manageable_volumes", &again).status, 400);
         } else {
-            // What was never taken over is only forgotten.
+            // A volume that was never managed is only removed from the table; its file stays.
             cloud.expect(202, "DELETE", &format!("/volumes/{made}"), &Value::Null);
             cloud.wait(&format!("/volumes/{made}"), "404");
         }
@@ -282,7 +282,7 @@ fn a_backup_that_goes_takes_nothing_else_with_it() {
     let volume = new_volume(&cloud, 1);
     let snapshot = cloud.create("/snapshots", &json!({"snapshot": {"volume_id": volume}}));
     cloud.wait(&format!("/snapshots/{snapshot}"), "available");
-    // The record of a backup that has the ID of the snapshot.
+    // The record of a backup whose ID is that of the snapshot.
     let fields = json!({"id": snapshot, "volume_id": volume, "size": 1, "object_count": 0});
     let url = BASE64_STANDARD.encode(fields.to_string());
     let record = json!({"backup-record": {"backup_service": "x", "backup_url": url}});

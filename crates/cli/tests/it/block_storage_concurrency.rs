@@ -1,5 +1,4 @@
-//! Many clients of Block Storage at the same time: a volume has one user, and a project no more than it
-//! may have.
+//! Concurrent clients of Block Storage: a volume has at most one user, and a project never exceeds its quota.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,11 +11,11 @@ use crate::cloud::{Cloud, PATIENCE};
 const USERS: usize = 64;
 const MAKERS: usize = 32;
 
-/// A volume that many want for themselves.
+/// A volume that every client tries to attach exclusively.
 struct Wanted<'c> {
     cloud: &'c Cloud,
     volume: String,
-    /// How many have it, which they think they do alone.
+    /// The number of clients that hold it, each of which MUST be the only one.
     holders: AtomicUsize,
 }
 
@@ -25,8 +24,8 @@ impl Wanted<'_> {
         self.cloud.call("POST", &format!("/volumes/{}/action", self.volume), body).status
     }
 
-    /// Takes the volume by an action, looks that nobody else has it, and lets go of it; whether it could be
-    /// taken.
+    /// Attaches the volume by an action, checks that no other client holds it, and detaches it. Returns whether
+    /// the attachment was accepted.
     fn by_action(&self, user: usize) -> bool {
         let host = format!("host-{user}");
         match self.action(&json!({"os-attach": {"host_name": host, "mountpoint": "/dev/vdb"}})) {
@@ -41,7 +40,7 @@ impl Wanted<'_> {
         true
     }
 
-    /// The same with an attachment.
+    /// Like [`by_action`](Self::by_action), with the attachments API.
     fn by_attachment(&self, user: usize) -> bool {
         let connector = json!({"host": format!("host-{user}"), "mountpoint": "/dev/vdb"});
         let instance = format!("00000000-0000-4000-8000-{user:012}");
@@ -65,7 +64,7 @@ impl Wanted<'_> {
         true
     }
 
-    /// Looks that one user has the volume, and that it is this one; its attachment.
+    /// Checks that this client alone holds the volume, and returns the ID of its attachment.
     fn hold(&self, is_own: impl Fn(&Value) -> bool) -> String {
         assert_eq!(self.holders.fetch_add(1, Ordering::SeqCst), 0, "two have the volume");
         let path = format!("/attachments?volume_id={}", self.volume);
@@ -108,7 +107,7 @@ fn a_volume_that_is_not_for_many_never_has_two_attachments() {
     assert_eq!(left, json!({"attachments": []}));
 }
 
-/// Has many make a volume at the same time; how many could.
+/// Creates volumes from many threads at the same time, and returns how many were accepted.
 fn make_all(cloud: &Cloud, gib: u32) -> usize {
     let (start, made) = (Barrier::new(MAKERS), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -143,7 +142,7 @@ fn a_project_has_exactly_what_it_may_have_when_all_want_it_at_once() {
     };
     limit(20, -1);
     assert_eq!(make_all(&cloud, 1), 20);
-    // 20 GiB are used; of 3 more each, seven fit into 41.
+    // 20 GiB are in use: at 3 GiB each, seven more volumes fit into 41 GiB.
     limit(-1, 41);
     assert_eq!(make_all(&cloud, 3), 7);
     let limits = cloud.expect(200, "GET", "/limits", &Value::Null);

@@ -1,8 +1,7 @@
-//! Block Storage killed again and again while clients change things: what is on the disk is what the
-//! rows say.
+//! Block Storage killed repeatedly under load: files and rows MUST agree after each restart.
 //!
-//! A run is decided by its seed, except for how far the server's workers have come when it is killed.
-//! `STATEHOLD_CLOUD_SEEDS=7` has that one tried, `STATEHOLD_CLOUD_SEEDS=0..50` fifty of them.
+//! The seed determines a run, except for the progress of the workers at the time of a kill.
+//! `STATEHOLD_CLOUD_SEEDS=7` runs a single seed, `STATEHOLD_CLOUD_SEEDS=0..50` fifty of them.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -11,13 +10,13 @@ use crate::cloud::Cloud;
 use crate::crashes::Run;
 use serde_json::json;
 
-/// The seeds that are tried unless others are asked for.
+/// The seeds that run by default.
 const SEEDS: std::ops::Range<u64> = 0..3;
 
-/// How often the server is killed in a run.
+/// How often a run kills the server.
 const ROUNDS: usize = 4;
 
-/// The most that is asked for between two kills.
+/// Maximum number of requests between two kills.
 const OPERATIONS: u64 = 24;
 
 fn seeds() -> Vec<u64> {
@@ -35,7 +34,7 @@ fn files_equal_rows_however_often_the_server_is_killed() {
         for _ in 0..ROUNDS {
             let mut left = 4 + run.dice.below(OPERATIONS);
             while left > 0 {
-                // Several in a row, which then come upon what is still under way.
+                // Several requests in a row, so that later ones meet work in progress.
                 let rows = run.rows();
                 run.learn(&rows);
                 let burst = left.min(1 + run.dice.below(8));
@@ -62,7 +61,7 @@ fn a_volume_that_goes_while_it_moves_leaves_no_file() {
     let path = format!("/volumes/{volume}");
     cloud.wait(&path, "available");
     let files = ["a", "b"].map(|name| dir.path().join(name).join(format!("volume-{volume}")));
-    // So much that it is seldom there before the deletion is asked for.
+    // Large enough that the migration is usually still copying when the deletion is requested.
     let file = File::options().write(true).open(&files[0]).unwrap();
     file.write_all_at(&vec![1; 96 << 20], 0).unwrap();
     let retype = json!({"os-retype": {"new_type": "b", "migration_policy": "on-demand"}});
@@ -71,7 +70,7 @@ fn a_volume_that_goes_while_it_moves_leaves_no_file() {
     while !copy.exists() && cloud.get(&path)["volume"]["status"] == "retyping" {
         std::thread::yield_now();
     }
-    // A volume that is migrated is not deleted, not even by force, until an operator resets it.
+    // Cinder refuses to delete a migrating volume, with force too, until an operator resets its status.
     let reset = json!({"os-reset_status": {"status": "error"}});
     cloud.expect(202, "POST", &format!("{path}/action"), &reset);
     cloud.expect(202, "POST", &format!("{path}/action"), &json!({"os-force_delete": {}}));

@@ -1,4 +1,4 @@
-//! Groups of Block Storage over their own socket: what a client sees, and what is on the disk.
+//! Groups of Block Storage over their own socket: replies, and the files on disk.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
 
-/// The names of the files of a back end, in order.
+/// Returns the sorted names of a back end's files.
 fn files(dir: &Path, backend: &str) -> Vec<String> {
     let entries = std::fs::read_dir(dir.join(backend)).unwrap().map(Result::unwrap);
     let entries = entries.filter(|entry| entry.file_type().unwrap().is_file());
@@ -15,7 +15,7 @@ fn files(dir: &Path, backend: &str) -> Vec<String> {
     names
 }
 
-/// A group whose volumes are on the back end `b`; its ID.
+/// Creates a group whose volumes are on the back end `b`, and returns its ID.
 fn group(cloud: &Cloud) -> String {
     let specs = json!({"volume_backend_name": "b"});
     let body = json!({"volume_type": {"name": "on-b", "extra_specs": specs}});
@@ -27,7 +27,7 @@ fn group(cloud: &Cloud) -> String {
     cloud.create("/groups", &body)
 }
 
-/// A volume in a group; its ID.
+/// Creates a volume in a group, and returns its ID.
 fn volume(cloud: &Cloud, group: &str, volume_type: &str) -> String {
     let body = json!({"volume": {"size": 1, "group_id": group, "volume_type": volume_type}});
     cloud.create("/volumes", &body)
@@ -38,7 +38,7 @@ fn the_volumes_of_a_group_are_on_one_back_end_and_go_with_it() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let group = group(&cloud);
-    // The default type would take either back end.
+    // The default type alone would allow either back end.
     let mut volumes = [volume(&cloud, &group, "on-b"), volume(&cloud, &group, "__DEFAULT__")];
     volumes.sort();
     for id in &volumes {
@@ -177,7 +177,7 @@ fn group_types_are_kept_with_their_specs() {
 fn consistency_groups_are_groups_by_an_older_name() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
-    // As the stock command line sends it.
+    // The body of the stock command line.
     let body = json!({"consistencygroup": {
         "name": "c", "volume_types": "__DEFAULT__", "description": null, "availability_zone": null,
         "user_id": null, "project_id": null, "status": "creating",
@@ -208,7 +208,7 @@ fn consistency_groups_are_groups_by_an_older_name() {
     cloud.wait(&format!("/consistencygroups/{copy}"), "available");
     assert_eq!(cloud.get("/consistencygroups")["consistencygroups"].as_array().unwrap().len(), 2);
 
-    // Neither API has what is the other's.
+    // Groups and consistency groups are listed only by the API that created them.
     assert_eq!(cloud.get("/groups"), json!({"groups": []}));
     assert_eq!(cloud.get("/group_snapshots/detail"), json!({"group_snapshots": []}));
     let refusal = cloud.refused(400, "GET", &format!("/groups/{id}"), &Value::Null);

@@ -1,4 +1,4 @@
-//! Set-up and monitoring by operators: metrics and health, exports, zones, and where hints put volumes.
+//! Set-up and monitoring by operators: metrics and health, exports, zones and scheduler hints.
 
 use crate::cloud;
 use crate::cloud::identity::Identity;
@@ -6,7 +6,7 @@ use crate::cloud::{Cloud, TOKEN};
 use crate::common::eventually;
 use serde_json::json;
 
-/// The value of a sample of a metric.
+/// Returns the value of a sample of a metric.
 #[track_caller]
 fn sample(metrics: &str, name: &str) -> f64 {
     let line = metrics
@@ -16,7 +16,7 @@ fn sample(metrics: &str, name: &str) -> f64 {
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
-/// The metrics at the address of Block Storage.
+/// Returns the metrics that the address of Block Storage serves.
 #[track_caller]
 fn metrics(cloud: &Cloud) -> String {
     let reply = cloud.send("GET", "/metrics", b"", &[]);
@@ -123,7 +123,7 @@ fn zones_are_listed_checked_and_honoured() {
         cloud.wait(&format!("/volumes/{id}"), "available")
     };
     let host = |row: &serde_json::Value| row["os-vol-host-attr:host"].as_str().unwrap().to_owned();
-    // By room the first of two back ends on one file system would get both.
+    // The weigher alone would place both on the first back end: they share one file system.
     let west = volume(json!({"size": 1, "availability_zone": "west"}));
     assert!(west["availability_zone"] == "west" && host(&west).ends_with("@b#b"), "{west}");
     let east = volume(json!({"size": 1}));
@@ -132,7 +132,7 @@ fn zones_are_listed_checked_and_honoured() {
     let refused = cloud.refused(400, "POST", "/volumes", &body);
     assert_eq!(refused, "Availability zone 'mars' is invalid.");
 
-    // A copy is in the zone of its origin, whose name may be repeated.
+    // A copy is in the zone of its source; a request may repeat that zone.
     let id = west["id"].as_str().unwrap();
     let clone = volume(json!({"source_volid": id}));
     assert!(clone["availability_zone"] == "west" && host(&clone).ends_with("@b#b"), "{clone}");
@@ -149,7 +149,7 @@ fn zones_are_listed_checked_and_honoured() {
         "Invalid input received: Volume must be in the same availability zone as the snapshot"
     );
 
-    // Nor does a volume move to another zone.
+    // A migration MUST NOT leave the zone either.
     let id = east["id"].as_str().unwrap();
     let body = json!({"os-migrate_volume": {"host": host(&west)}});
     cloud.expect(202, "POST", &format!("/volumes/{id}/action"), &body);
@@ -181,7 +181,7 @@ fn back_end_decides_among_the_zones_of_a_type() {
     let specs = json!({"RESKEY:availability_zones": "east,west", "volume_backend_name": "b"});
     let body = json!({"volume_type": {"name": "both", "extra_specs": specs}});
     cloud.expect(200, "POST", "/types", &body);
-    // The default zone, which the type allows too, has no back end for it.
+    // No back end of the type is in the default zone, which the type allows too.
     let id = cloud.create("/volumes", &json!({"volume": {"size": 1, "volume_type": "both"}}));
     let row = cloud.wait(&format!("/volumes/{id}"), "available");
     assert_eq!(row["availability_zone"], "west");
@@ -253,7 +253,7 @@ fn hints_choose_the_back_end_of_a_volume() {
     none(json!({"query": r#"[">", "$free_capacity_gb", 1e12]"#}));
     none(json!({"query": "no JSON"}));
 
-    // A copy is beside its original, or nowhere.
+    // `same_host` of a source restricts the copy to the host of its source.
     let copy = json!({"source_volid": on_b});
     assert_eq!(with(copy.clone(), json!({"different_host": on_a}), "available").1, "b");
     with(copy, json!({"same_host": on_a}), "error");
@@ -264,7 +264,7 @@ fn hints_choose_the_back_end_of_a_volume() {
         "Invalid input for field/attribute same_host. Value: x. 'x' is not valid under any of the given \
          schemas"
     );
-    // Volumes of other projects are as absent as unknown ones.
+    // A volume of another project is reported like an unknown one.
     let other = json!({"volume": {"size": 1}, "OS-SCH-HNT:scheduler_hints": {"same_host": on_a}});
     let token = ("x-auth-token", "u2:p2");
     let headers = [cloud::JSON, token, cloud::LATEST];
@@ -328,7 +328,7 @@ fn exported_back_ends_give_nfs_connections() {
     assert_eq!(pools["pools"][0]["capabilities"]["storage_protocol"], "nfs");
 }
 
-/// Sends a request in version 3.71; its status and the text of a refusal.
+/// Sends a request in version 3.71, and returns its status and the message of a refusal.
 fn latest(cloud: &Cloud, path: &str, body: &serde_json::Value) -> (u16, String) {
     let (status, answer) = cloud.call_in(71, "POST", path, body);
     let text = answer["badRequest"]["message"].as_str().unwrap_or_default().to_owned();
@@ -356,7 +356,7 @@ fn hosts_complete_the_extension_of_exported_volumes_in_use() {
     let extend = |cloud: &Cloud, size: u32| {
         cloud.expect(202, "POST", &action, &json!({"os-extend": {"new_size": size}}));
     };
-    // No host has it: the file alone is extended.
+    // The volume is not attached: only the file is extended, without a host.
     extend(&cloud, 2);
     assert_eq!(cloud.wait(&path, "available")["size"], 2);
 
@@ -377,7 +377,7 @@ fn hosts_complete_the_extension_of_exported_volumes_in_use() {
         }
     };
     let missing = "Invalid volume: Required volume admin metadata is malformed or missing.";
-    // The worker awaits the host once the file has its length.
+    // The worker waits for the host once the file has its new length.
     let complete_awaited = |cloud: &Cloud, error: bool| {
         let until = std::time::Instant::now() + cloud::PATIENCE;
         loop {
@@ -397,7 +397,7 @@ fn hosts_complete_the_extension_of_exported_volumes_in_use() {
     assert_eq!((&row["status"], &row["size"]), (&json!("in-use"), &json!(3)));
     assert_eq!(complete(&cloud, false), not_extending);
 
-    // The wait outlives the server.
+    // A restart continues the wait.
     extend(&cloud, 4);
     grown(4);
     cloud.restart(dir.path(), &flags);
@@ -414,18 +414,18 @@ fn hosts_complete_the_extension_of_exported_volumes_in_use() {
     assert_eq!(*text, "extend volume:Volume Driver failed to extend volume.");
     assert_eq!(used(&cloud), 3);
 
-    // A status that an operator set is no extension that a host completes.
+    // A host can't complete an `extending` status that an operator set.
     cloud.expect(202, "POST", &action, &json!({"os-reset_status": {"status": "extending"}}));
     assert_eq!(complete(&cloud, false), (400, missing.to_owned()));
 
-    // In an older version there is no such action.
+    // Versions before 3.71 lack the action.
     let body = json!({"os-extend_volume_completion": {"error": false}});
     let (status, answer) = cloud.call_in(70, "POST", &action, &body);
     assert_eq!(status, 404);
     assert_eq!(answer["itemNotFound"]["message"], "The resource could not be found.");
 }
 
-/// Returns the error of a server that does not start.
+/// Starts a server that must refuse its flags, and returns the error.
 fn refusal(flags: &[&str]) -> String {
     let dir = tempfile::tempdir().unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_statehold"));

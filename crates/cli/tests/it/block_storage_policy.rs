@@ -25,14 +25,14 @@ fn statehold(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_statehold")).args(arguments).output().unwrap()
 }
 
-/// A file as `statehold policy show` prints it.
+/// Returns the file that `statehold policy show` prints.
 fn shown(arguments: &[&str]) -> String {
     let done = statehold(&[&["policy", "show"], arguments].concat());
     assert!(done.status.success(), "{done:?}");
     String::from_utf8(done.stdout).unwrap()
 }
 
-/// The default policy, with another condition for every action.
+/// Returns the default policy with another condition for every action.
 fn with_actions(condition: &str) -> String {
     let mut file = String::new();
     for line in shown(&[]).lines() {
@@ -51,7 +51,7 @@ struct Setting {
     _identity: Identity,
 }
 
-/// A server with a policy file, and tokens of users of the project `p1`.
+/// Starts a server with a policy file, and with tokens of users of the project `p1`.
 fn setting(policy: &str) -> Setting {
     let (identity, dir) = (Identity::start(), tempfile::tempdir().unwrap());
     identity.know("admin", "p0", &["admin"], FAR);
@@ -89,7 +89,7 @@ fn a_policy_file_decides_by_role_owner_and_project() {
     assert_eq!(get(cloud, "auditor", &path), 200);
     assert_eq!(get(cloud, "auditor", "/v3/volumes/detail"), 200);
     assert_eq!(get(cloud, "auditor", "/v3/snapshots"), 403);
-    // The creator may, and another user of the project may not: also where an action was for admins.
+    // The creator may and another user of the project may not, for admin actions of the defaults too.
     let rename = json!({"volume": {"name": "n"}});
     let reset = json!({"os-reset_status": {"status": "error"}});
     let action = format!("{path}/action");
@@ -104,7 +104,7 @@ fn a_policy_file_decides_by_role_owner_and_project() {
     let reply = call(cloud, "one", "DELETE", &path, &Value::Null);
     let message = "Policy doesn't allow volume:delete to be performed.";
     assert_eq!((reply.status, &reply.json()["forbidden"]["message"]), (403, &json!(message)));
-    // Another project's quota is not the caller's own.
+    // The target of a quota is the project in the path, not the caller's own.
     let quota = json!({"quota_set": {"volumes": 5}});
     assert_eq!(call(cloud, "one", "PUT", "/v3/os-quota-sets/p1", &quota).status, 200);
     assert_eq!(call(cloud, "one", "PUT", "/v3/os-quota-sets/p2", &quota).status, 403);
@@ -182,7 +182,7 @@ fn by_default_members_do_not_see_the_encryption_of_types() {
     }
 }
 
-/// Sends SIGHUP, and waits until the log has a line.
+/// Sends SIGHUP, and waits for a log line.
 fn reload(setting: &Setting, line: &str) {
     let log = setting.dir.path().join("log");
     let lines = || std::fs::read_to_string(&log).unwrap().matches(line).count();
@@ -270,14 +270,14 @@ fn the_policy_that_is_shown_can_be_read_back() {
     assert!(merged.contains("\"volume:get\" = \"role:a or role:b\""), "{merged}");
 }
 
-/// The users of the recording.
+/// The users of the recording, by role.
 const MEMBER: (&str, &str) =
     ("4a7af72ad161459c9ec45762285a5ce1", "2c98a9fef62442ceb74366e985af8d5f");
 const ADMIN: (&str, &str) =
     ("249f91e985984d0b93db39770c798087", "b74e5d81f9d44e60b55659a51c6cf08f");
 
-/// Every call of the recording that a cloud granted is refused by a policy that grants nothing: no endpoint
-/// forgets to ask. The recording has every endpoint, so that there is no list of them here.
+/// A policy that grants nothing MUST refuse every call that the recorded cloud granted. The recording covers
+/// every endpoint, so the test needs no list of them.
 #[test]
 fn every_endpoint_asks_the_policy() {
     let (identity, dir) = (Identity::start(), tempfile::tempdir().unwrap());
@@ -307,7 +307,7 @@ fn every_endpoint_asks_the_policy() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    // These say what the server can do, to every caller with a token.
+    // These describe the server to every caller with a token, without a policy check.
     let free = [
         "/v3/",
         "/v3/extensions",

@@ -1,8 +1,8 @@
-//! Calls that a cloud answered, in their order: each gives the same status, headers and body here.
+//! Replays calls recorded from a real cloud, in order: status, headers and body MUST be equal.
 //!
-//! They are sent over a socket to the real binary, with an identity service that knows the users. IDs are
-//! learned from the answers and put into what is sent and expected from then on. After each call that
-//! changes something all work is waited for, as the cloud's was before the next.
+//! The calls go over a socket to the real binary, with an identity service that knows the recorded users. IDs
+//! in replies replace the recorded ones in later requests and expectations. Each change waits until no
+//! work is pending, as the recording did.
 
 use crate::cloud;
 use serde_json::Value;
@@ -16,7 +16,7 @@ const MEMBER: (&str, &str) =
 const ADMIN: (&str, &str) =
     ("249f91e985984d0b93db39770c798087", "b74e5d81f9d44e60b55659a51c6cf08f");
 
-/// What differs on purpose, and why.
+/// Returns the reason for an intended difference from the recording.
 fn differs(call: &Call) -> Option<&'static str> {
     Some(match call.at {
         6 => "the versions are told to all, as clients that have no token yet ask for them",
@@ -46,7 +46,7 @@ fn answers_are_those_of_the_recording() {
     let dir = tempfile::tempdir().unwrap();
     let url = identity.url();
     let keystone = ["--auth", "keystone", "--identity-url", &url];
-    // There the type without a name of its own was made before the one that was made the default.
+    // The recorded cloud created its nameless default type before the configured default.
     let mut cloud = Cloud::start_with(dir.path(), &keystone);
     let described = serde_json::json!({"volume_type": {"description": "Default Volume Type"}});
     let list = send(&cloud, "GET", "/v3/types", &Value::Null);
@@ -100,7 +100,7 @@ fn send(cloud: &Cloud, method: &str, path: &str, body: &Value) -> Value {
     reply.json()
 }
 
-/// Waits until nothing waits for a back end.
+/// Waits until no row is in a transitional status.
 fn settle(cloud: &Cloud) {
     const BUSY: [&str; 11] = [
         "creating",

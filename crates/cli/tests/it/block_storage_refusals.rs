@@ -1,4 +1,4 @@
-//! The order of checks and the words of refusals, as the reference has them.
+//! The order of checks and the error texts, as in the reference implementation.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::cloud::Cloud;
 
 const ABSENT: &str = "11111111-2222-3333-4444-555555555555";
 
-/// The host of the back end `a`, with its pool.
+/// Returns the host of the back end `a`, with its pool.
 fn host_of(cloud: &Cloud, name: &str) -> String {
     let pools = cloud.get("/scheduler-stats/get_pools");
     let pools = pools["pools"].as_array().unwrap();
@@ -21,7 +21,7 @@ fn machine(cloud: &Cloud) -> String {
     host_of(cloud, "a").split('@').next().unwrap().to_owned()
 }
 
-/// A volume that is available, and the path of it.
+/// Creates a volume, waits until it is available, and returns its ID and path.
 fn volume(cloud: &Cloud, more: &Value) -> (String, String) {
     let mut body = json!({"size": 1});
     body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
@@ -31,7 +31,7 @@ fn volume(cloud: &Cloud, more: &Value) -> (String, String) {
     (id, path)
 }
 
-/// The event and the words of each message about a resource.
+/// Returns the event and the text of each message about a resource.
 fn messages(cloud: &Cloud, id: &str) -> Vec<(String, String)> {
     let found = cloud.get(&format!("/messages?resource_uuid={id}"));
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -97,7 +97,7 @@ fn failed_deletion_has_no_message_of_another_action() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let (id, path) = volume(&cloud, &json!({}));
-    // A file can't take the name of a directory that has something in it.
+    // A non-empty directory under the file's name fails the rename.
     for name in ["a", "b"] {
         fs::create_dir_all(dir.path().join(name).join(format!(".trash/volume-{id}/x"))).unwrap();
     }
@@ -106,7 +106,7 @@ fn failed_deletion_has_no_message_of_another_action() {
     assert_eq!(messages(&cloud, &id), []);
 }
 
-/// Truncates the files of blocks below a directory.
+/// Truncates the block files below a directory.
 fn damage(dir: &Path) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -137,7 +137,7 @@ fn failed_restore_to_a_new_volume_is_an_error_of_restoring() {
         format!("/volumes/{}", made["restore"]["volume_id"].as_str().unwrap())
     };
     let whole = restore(&cloud);
-    // The call answers when the volume is no longer `creating`.
+    // The request returns once the volume has left `creating`.
     let status = cloud.get(&whole)["volume"]["status"].as_str().unwrap().to_owned();
     assert!(["restoring-backup", "available"].contains(&&*status), "{status}");
     let row = cloud.wait(&whole, "available");
@@ -174,7 +174,7 @@ fn connections_need_a_connector_with_a_host() {
     cloud.expect(200, "POST", &action, &connector(&json!({"host": "h"})));
     let body = json!({"attachment": {"volume_uuid": id, "connector": {"host": ""}}});
     cloud.refused(400, "POST", "/attachments", &body);
-    // An unknown volume goes before a bad connector.
+    // The volume is looked up before the connector is checked.
     let action = format!("/volumes/{ABSENT}/action");
     cloud.refused(404, "POST", &action, &connector(&json!({})));
 }
@@ -235,7 +235,7 @@ fn snapshot_metadata_is_checked_as_the_reference_checks_it() {
         assert_eq!(text, size);
         let text = cloud.refused(400, method, &path, &json!({"metadata": {"a": 1}}));
         assert!(text.ends_with("Value for metadata key: a is not a string or unicode"), "{text}");
-        // An unknown snapshot goes before values that are too long.
+        // The snapshot is looked up before the length of the values is checked.
         let absent = format!("/snapshots/{ABSENT}/metadata");
         cloud.refused(404, method, &absent, &json!({"metadata": {"a": long}}));
     }
@@ -249,7 +249,7 @@ fn snapshot_metadata_is_checked_as_the_reference_checks_it() {
     ] {
         assert_eq!(cloud.refused(400, "PUT", &item, &body), text, "{body}");
     }
-    // An unknown volume goes before the flag that has no use any more.
+    // The volume is looked up before the deprecated `force` flag is checked.
     let body = json!({"snapshot": {"volume_id": ABSENT, "force": false}});
     cloud.refused(404, "POST", "/snapshots", &body);
     let body = json!({"snapshot": {"volume_id": id, "force": false}});
@@ -328,7 +328,7 @@ fn hosts_and_clusters_are_refused_in_the_words_of_the_reference() {
         let found = cloud.refused(400, "POST", "/manageable_volumes", &manage(more));
         assert_eq!(found, text);
     }
-    // A back end without its pool is the back end.
+    // A host without a pool names the whole back end.
     fs::write(dir.path().join("a/found"), "x").unwrap();
     let service = host.split_once('#').unwrap().0;
     let body = json!({"volume": {"host": service, "ref": {"source-name": "found"}}});
@@ -357,7 +357,7 @@ fn operators_are_refused_in_the_words_of_the_reference() {
     let located = json!({"resource_id": ABSENT, "host": machine});
     cloud.expect(202, "POST", "/workers/cleanup", &located);
 
-    // A machine stands for the first of its back ends.
+    // The machine's name alone selects the first of its back ends.
     let binary = json!({"host": machine, "binary": "cinder-volume", "disabled_reason": "x"});
     let done = cloud.expect(200, "PUT", "/os-services/disable-log-reason", &binary);
     assert_eq!((&done["host"], &done["status"]), (&json!(machine), &json!("disabled")));

@@ -12,7 +12,7 @@ fn cloud() -> (Cloud, tempfile::TempDir) {
     (Cloud::start(dir.path()), dir)
 }
 
-/// A request of a version, by somebody in another project than stock requests are.
+/// Sends a request of a version, by a caller in another project than that of [`Cloud::call`].
 fn other(cloud: &Cloud, version: &str, method: &str, path: &str, body: &Value) -> Reply {
     let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
     let version = format!("volume {version}");
@@ -30,7 +30,7 @@ fn a_transfer_gives_a_volume_to_who_knows_its_key() {
     let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
     cloud.wait(&format!("/volumes/{volume}"), "available");
     let offer = json!({"transfer": {"volume_id": volume, "no_snapshots": true}});
-    // The old path knows nothing of snapshots that stay behind.
+    // The path of versions before 3.55 lacks `no_snapshots`.
     assert_eq!(cloud.call("POST", "/os-volume-transfer", &offer).status, 400);
     let made = cloud.expect(202, "POST", "/volume-transfers", &offer);
     let (id, key) = (id(&made).to_owned(), made["transfer"]["auth_key"].as_str().unwrap());
@@ -73,7 +73,7 @@ fn types_are_bound_to_qos_specs_by_reading() {
     assert_eq!(cloud.expect(200, "GET", &path, &NONE), made);
     let made = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
     let bind = format!("{path}/associate?vol_type_id={}", id(&made));
-    // A look at the head of such an answer binds nothing.
+    // HEAD of an endpoint whose GET changes state MUST NOT change it.
     let head = cloud.call("HEAD", &bind, &NONE);
     assert_eq!(head.status, 404);
     let bound = || cloud.expect(200, "GET", &format!("{path}/associations"), &NONE);
@@ -107,7 +107,7 @@ fn projects_have_default_types() {
     let list = other(&cloud, "3.70", "GET", "/default-types", &NONE).json();
     assert_eq!(list["default_types"].as_array().unwrap().len(), 1);
     assert_eq!(other(&cloud, "3.61", "GET", "/default-types", &NONE).status, 404);
-    // There is no such path with a project.
+    // The endpoint has no variant with a project in its path.
     assert_eq!(cloud.call("GET", "/default-types", &NONE).status, 404);
     assert_eq!(other(&cloud, "3.70", "DELETE", "/default-types/p1", &NONE).status, 204);
     assert_eq!(other(&cloud, "3.70", "GET", "/default-types/p1", &NONE).status, 404);
@@ -131,7 +131,7 @@ fn a_message_tells_why_a_volume_could_not_be_made() {
         let reply = cloud.send("GET", "/v3/messages?limit=1", b"", &headers);
         (reply.status, reply.json()["messages"].as_array().map(Vec::len))
     };
-    // Before there were pages, nobody asks for one.
+    // Versions before 3.5 ignore paging parameters.
     assert_eq!(count("volume 3.5"), (200, Some(1)));
     assert_eq!(count("volume 3.4"), (200, Some(2)));
     assert_eq!(count("volume 3.2"), (404, None));
@@ -149,7 +149,7 @@ fn encryption_of_a_type_changes_until_a_volume_has_it() {
     let path = format!("/types/{}/encryption", id(&made));
     let change = json!({"encryption": {"key_size": 128}});
     assert_eq!(cloud.call("PUT", &format!("{path}/x"), &change).status, 404);
-    // As the stock client sends what it isn't told.
+    // The stock client sends null for each option that its user omits.
     let body = json!({"encryption": {
         "provider": "luks", "control_location": "front-end", "cipher": null, "key_size": null,
     }});
@@ -176,7 +176,7 @@ fn encryption_of_a_type_changes_until_a_volume_has_it() {
     assert_eq!(field, json!({"cipher": "aes"}));
     cloud.expect(404, "GET", &format!("{path}/nope"), &NONE);
 
-    // Without a key manager no volume is encrypted, and none claims to be.
+    // Without a key manager, creating an encrypted volume fails instead of storing plain data.
     let body = json!({"volume": {"size": 1, "volume_type": "t"}});
     let refused = cloud.refused(400, "POST", "/volumes", &body);
     assert!(refused.contains("no key manager"), "{refused}");
@@ -335,7 +335,7 @@ fn bodies_are_accepted_as_by_the_published_schemas() {
     cloud.wait(&format!("/volumes/{volume}"), "error");
 }
 
-/// The paths of requests of which some refused bodies are sent over a socket.
+/// The paths to which refused bodies of each resource are posted.
 const POSTED: [(&str, &str); 12] = [
     ("volumes.create", "/volumes"),
     ("snapshots.create", "/snapshots"),
@@ -373,12 +373,12 @@ fn recorded_refusals_are_400_over_a_socket() {
         }
         let minor = version.strip_prefix("3.").unwrap().parse().unwrap();
         let refused = verdicts.chars().zip(&pool).filter(|(verdict, value)| {
-            // The numbers 0 and 1 are booleans here.
+            // Booleans accept the numbers 0 and 1 here.
             *verdict == 'x' && **value != json!(0) && **value != json!(1)
         });
         for (_, value) in refused {
             seen += 1;
-            // Each reader is given all of them by its own tests.
+            // One in eight, because the unit tests of each reader send all of them.
             if seen % 8 != 0 {
                 continue;
             }

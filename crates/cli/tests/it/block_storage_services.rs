@@ -1,4 +1,4 @@
-//! What operators of Block Storage see of back ends, and what they say about them.
+//! Services of Block Storage: the status of back ends, and the settings that operators change.
 
 use std::process::Command;
 
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
 
-/// The host of each service of a binary, with a member of it.
+/// Returns the host and a member of each service of a binary.
 fn services(cloud: &Cloud, binary: &str, member: &str) -> Vec<(String, Value)> {
     let list = cloud.get(&format!("/os-services?binary={binary}"));
     let rows = list["services"].as_array().unwrap().iter();
     rows.map(|row| (row["host"].as_str().unwrap().to_owned(), row[member].clone())).collect()
 }
 
-/// Makes a volume, waits until it has a status; its row.
+/// Creates a volume, waits until it has a status, and returns its row.
 fn volume(cloud: &Cloud, status: &str) -> Value {
     let id = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
     cloud.wait(&format!("/volumes/{id}"), status)
@@ -132,7 +132,7 @@ fn pools_have_the_room_of_their_disk_and_hosts_what_is_on_them() {
     assert_eq!((&has["allocated_capacity_gb"], &has["pool_name"]), (&json!(3), &json!("b")));
     let named = format!("/scheduler-stats/get_pools?name={}", pool.replace('#', "%23"));
     assert_eq!(cloud.get(&named)["pools"], json!([{"name": pool}]));
-    // Before there were filters they are passed over.
+    // Versions without filters ignore the parameter.
     let (_, all) = cloud.call_in(27, "GET", "/scheduler-stats/get_pools?zz=1", &Value::Null);
     assert_eq!(all["pools"].as_array().unwrap().len(), 2);
 
@@ -236,14 +236,14 @@ fn form_urlencoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
 }
 
-/// The log of a server after one request, which ended with this status.
+/// Returns the log of a server after one request, which must return this status.
 fn log_of(arguments: &[&str], method: &str, path: &str, status: u16) -> String {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
     let arguments = [&["--log-level", "debug"], arguments].concat();
     let mut cloud = Cloud::start_logged(dir.path(), &arguments, &log);
     cloud.expect(status, method, path, &json!({ "status": "disable" }));
-    // A server that ends in order writes all its lines first.
+    // A server that shuts down in order writes all its lines first.
     let signal = Command::new("kill").arg(cloud.child.id().to_string()).status();
     assert!(signal.unwrap().success() && cloud.child.wait().unwrap().success());
     let log = std::fs::read_to_string(log).unwrap();
@@ -256,7 +256,7 @@ fn only_failures_of_the_server_are_errors_in_the_log() {
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let unimplemented = log_of(&[], "PUT", &format!("/os-hosts/{}", machine.trim()), 501);
     assert!(!unimplemented.contains("ERROR"), "{unimplemented}");
-    // Nothing listens at the port that is reserved for discarding.
+    // Port 9 is reserved for the discard service, so no identity service listens there.
     let keystone = ["--auth", "keystone", "--identity-url", "http://127.0.0.1:9"];
     let unreachable = log_of(&keystone, "GET", "/volumes", 503);
     assert!(unreachable.contains("ERROR"), "{unreachable}");

@@ -1,4 +1,4 @@
-//! Blocking queries: every read that can wait, what wakes it, and what its index says.
+//! Blocking queries: every read that can wait, the changes that wake it, and the index of its reply.
 
 use crate::common::{ALLOC, NODES, Server, node_payload, volume_payload};
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ fn a_read_of_what_does_not_change_ends_with_its_wait_and_the_same_answer() {
             (after.status, after.index, after.body),
             (before.status, before.index, before.body)
         );
-        // An index of the past, or none, does not wait.
+        // An index of the past, or 0, returns at once.
         for index in [0, index - 1] {
             let reply = server.get(&join(path, &format!("index={index}&wait=10m")));
             assert_eq!(reply.index, before.index, "{path}");
@@ -69,7 +69,7 @@ fn a_read_of_what_does_not_change_ends_with_its_wait_and_the_same_answer() {
     }
 }
 
-/// Waits on `path` while `change` is made; the answer.
+/// Waits on `path` while `change` runs, and returns the status and body of the reply.
 fn woken(server: &Server, path: &str, change: impl FnOnce()) -> (u16, Value) {
     let index = server.get(path).index.unwrap();
     let waiting = join(path, &format!("index={index}&wait=10m"));
@@ -93,7 +93,7 @@ fn whatever_an_answer_shows_wakes_who_waits_for_it() {
         payload["CSINodePlugins"]["plugin-id1"]["Healthy"] = json!(false);
         server.put(&node(index), &payload).ok();
     };
-    // A volume shows the health of its plugin, and the allocations that have it.
+    // A volume shows the health of its plugin, and the allocations that claim it.
     let (_, list) = woken(&server, "/v1/volumes?type=csi", || unhealthy(1));
     assert_eq!(list[0]["NodesHealthy"], 2);
     let (_, volume) = woken(&server, "/v1/volume/csi/v", || unhealthy(2));

@@ -1,8 +1,8 @@
-//! What the stock `nomad` command line sends, replayed byte for byte.
+//! Replays the requests of the stock `nomad` command line, byte for byte.
 //!
-//! `testdata/nomad-cli` has sessions of the real program, version 1.11.0, with this server: each
-//! request with the headers and the body that it sent, and the reply that it understood. A name in
-//! braces stands for what was different in each session, such as the ID of a volume that was made.
+//! `testdata/nomad-cli` holds sessions of version 1.11.0 with this server: each request with its headers and
+//! body, and the reply that the program accepted. A name in braces is a value that differs between
+//! sessions, such as the ID of a new volume.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -25,12 +25,12 @@ struct Request {
     headers: BTreeMap<String, String>,
     body: Option<String>,
     reply: Value,
-    /// Names for values of the reply, by where they are.
+    /// Names for values of the reply, by their path in it.
     #[serde(default)]
     capture: BTreeMap<String, String>,
 }
 
-/// What names in braces stand for in this session.
+/// The values of the names in braces in this session.
 #[derive(Default)]
 struct Names(BTreeMap<String, String>);
 
@@ -46,7 +46,7 @@ impl Names {
     }
 }
 
-/// Replays a session.
+/// Replays a session, and compares each reply.
 fn replay(server: &Server, file: &str, names: &mut Names) {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/nomad-cli");
     let text = std::fs::read_to_string(Path::new(dir).join(file)).unwrap();
@@ -81,7 +81,7 @@ fn replay(server: &Server, file: &str, names: &mut Names) {
     }
 }
 
-/// Members that are different in each session: their kind has to be the same.
+/// Members that differ between sessions: only their kind is compared.
 const VARIES: [&str; 6] =
     ["CreateIndex", "ModifyIndex", "Index", "CreateTime", "ModifyTime", "LastContact"];
 
@@ -114,7 +114,7 @@ fn node(dir: &Path) -> String {
     std::fs::read_to_string(dir.join("node-id")).unwrap().trim().to_owned()
 }
 
-/// A node with a plugin of its own.
+/// Feeds a node with a plugin of its own.
 fn feed_plugin(server: &Server) {
     let info = json!({
         "PluginID": "fed", "Provider": "ebs", "Healthy": true, "NodeInfo": { "ID": "i-1" },

@@ -1,5 +1,4 @@
-//! Many clients at once: one volume that all want, ten thousand queries that wait, and a kill in the
-//! middle of it.
+//! Many clients at once: one volume that all claim, ten thousand parked queries, and a kill under load.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,13 +11,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::common::{NODES, Server, command, volume_payload};
 use serde_json::{Value, json};
 
-/// Clients that want one volume.
+/// Clients that claim one volume.
 const CLIENTS: usize = 64;
-/// How often they get it, together.
+/// Successful claims of all clients together.
 const TURNS: usize = 100;
-/// Queries that wait at the same time.
+/// Queries that are parked at the same time.
 const PARKED: usize = 10_000;
-/// Volumes that are registered with one request.
+/// Volumes in one register request.
 const BATCH: usize = 1000;
 /// Acknowledged changes after which the server is killed.
 const ENOUGH: usize = 300;
@@ -27,7 +26,7 @@ fn allocation(at: usize) -> String {
     format!("a8198d79-cfdb-6593-a999-{at:012x}")
 }
 
-/// A server with a plugin and as many allocations as clients.
+/// Starts a server with a plugin and one allocation for each client.
 fn start(dir: &Path, args: &[&str]) -> Server {
     let server = Server::spawn(command(dir).args(args));
     server.feed_plugin();
@@ -71,7 +70,7 @@ fn sixty_four_clients_never_make_two_writers_of_one_volume() {
     assert_eq!(volume["WriteAllocs"], json!({}));
 }
 
-/// Registers so many volumes; their IDs end in their numbers.
+/// Registers `count` volumes; each ID ends in the volume's number.
 fn register_many(server: &Server, count: usize) {
     let numbers: Vec<usize> = (0..count).collect();
     for batch in numbers.chunks(BATCH) {
@@ -81,7 +80,7 @@ fn register_many(server: &Server, count: usize) {
     }
 }
 
-/// Sends a query that waits.
+/// Sends a blocking query, and returns its connection.
 fn park(server: &Server, volume: usize, index: u64) -> TcpStream {
     let mut socket = TcpStream::connect(server.address()).unwrap();
     let request = format!(
@@ -127,7 +126,7 @@ fn one_write_wakes_one_of_ten_thousand_queries_on_different_volumes() {
     let mut begin = [0; 15];
     woken.read_exact(&mut begin).unwrap();
     assert_eq!(&begin, b"HTTP/1.1 200 OK");
-    // All others still wait, and no byte has come for any of them.
+    // All other queries still wait, and none has received a byte.
     server.wait_until_parked(PARKED as u64 - 1);
     for socket in waiting.values() {
         socket.set_nonblocking(true).unwrap();
@@ -138,19 +137,18 @@ fn one_write_wakes_one_of_ten_thousand_queries_on_different_volumes() {
     server.wait_until_parked(0);
 }
 
-/// What a client was told, in the order in which it was.
+/// The acknowledged changes of one client.
 #[derive(Default)]
 struct Told {
-    /// By volume, whether a claim on it was acknowledged last, or a release; `None` while one was
-    /// asked for without an answer.
+    /// By volume, whether the last acknowledged change is a claim; `None` while a claim or release is in flight.
     claimed: BTreeMap<String, Option<bool>>,
-    /// By host volume, whether it was made last, or removed.
+    /// By host volume, whether the last acknowledged change is its creation.
     made: BTreeMap<String, bool>,
     index: u64,
 }
 
 impl Told {
-    /// Claims, releases, makes and removes until the server is gone.
+    /// Claims, releases, creates and deletes until the server is gone.
     fn run(server: &Server, who: usize, done: &AtomicUsize) -> Self {
         let mut told = Self::default();
         let _ = told.work(server, who, done);
@@ -239,7 +237,7 @@ fn a_kill_under_load_loses_no_claim_no_host_volume_and_no_index() {
             assert_eq!(listed.contains(id), *made, "{id}");
         }
     }
-    // Rows and directories agree, those that nobody was told of included.
+    // Rows and directories agree, those of unacknowledged changes included.
     let mut directories: Vec<String> = fs::read_dir(dir.path().join("host_volumes"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

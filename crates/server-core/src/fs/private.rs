@@ -46,6 +46,7 @@ pub fn create_anew(path: &Path) -> io::Result<File> {
 /// Logs a warning if other users may enter a directory that holds secrets: an earlier version created it
 /// under the process's umask, or an operator did. `purpose` names the directory in the warning.
 pub fn warn_if_shared(dir: &Path, purpose: &str) {
+    // The first use of an unreadable directory reports it.
     let mode = fs::metadata(dir).map_or(0, |about| about.permissions().mode());
     if mode & OTHERS != 0 {
         tracing::warn!(

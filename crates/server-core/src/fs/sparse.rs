@@ -47,6 +47,7 @@ pub fn copy(from: &Path, to: &Path, len: u64) -> io::Result<()> {
         if rustix::fs::ioctl_ficlone(&file, &from).is_err() {
             copy_data(&mut from, &mut file)?;
         }
+        // The copy ends with the last extent, and `len` may exceed the original.
         file.set_len(len)?;
         file.sync_all()
     };

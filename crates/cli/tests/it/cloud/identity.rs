@@ -1,4 +1,4 @@
-//! An identity service for tests: it knows the tokens that it is told of.
+//! An identity service for tests, which validates the tokens that a test registers.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -21,12 +21,12 @@ pub(crate) struct Identity {
 
 struct Shared {
     tokens: Mutex<HashMap<String, Value>>,
-    /// The tokens that were asked about.
+    /// Every token that was validated, in order.
     asked: Mutex<Vec<String>>,
     held: watch::Receiver<bool>,
 }
 
-/// A time that no test sees.
+/// An expiry that no test reaches.
 pub(crate) const FAR: &str = "2100-01-01T00:00:00.000000Z";
 
 impl Identity {
@@ -52,7 +52,7 @@ impl Identity {
         format!("http://{}", self.address)
     }
 
-    /// Knows a token from now on, of a user who is called as its project is.
+    /// Registers a token of a user who has the name of its project.
     pub(crate) fn know(&self, token: &str, project: &str, roles: &[&str], expires: &str) {
         let roles: Vec<Value> = roles.iter().map(|name| json!({"id": "r", "name": name})).collect();
         let told = json!({"token": {
@@ -66,24 +66,24 @@ impl Identity {
         self.shared.tokens.lock().unwrap().insert(token.to_owned(), told);
     }
 
-    /// The same, of a user with an ID.
+    /// Like [`know`](Self::know), for a user with an ID.
     pub(crate) fn know_user(&self, token: &str, (user, project): (&str, &str), roles: &[&str]) {
         self.know(token, project, roles, FAR);
         let mut tokens = self.shared.tokens.lock().unwrap();
         tokens.get_mut(token).unwrap()["token"]["user"]["id"] = user.into();
     }
 
-    /// How often it was asked about a token.
+    /// Returns how often a token was validated.
     pub(crate) fn asked(&self, token: &str) -> usize {
         self.shared.asked.lock().unwrap().iter().filter(|asked| *asked == token).count()
     }
 
-    /// Keeps those who ask waiting, or doesn't any more.
+    /// Delays all validations while `hold` is true.
     pub(crate) fn hold(&self, hold: bool) {
         self.hold.send_replace(hold);
     }
 
-    /// Answers nobody from now on; its port is closed.
+    /// Closes the port: no validation is answered any more.
     pub(crate) fn stop(&mut self) {
         drop(self.runtime.take());
     }

@@ -40,7 +40,7 @@ impl Drop for Cloud {
     }
 }
 
-/// Longer than anything here takes; a test that reaches it hangs.
+/// Maximum wait of a test; longer than any of them needs on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
@@ -52,18 +52,18 @@ impl Cloud {
         Self::start_with(dir, &[])
     }
 
-    /// The same with more arguments.
+    /// Like [`start`](Self::start), with more arguments.
     pub(crate) fn start_with(dir: &Path, arguments: &[&str]) -> Self {
         Self::run(dir, &[&["--bind", "127.0.0.1:0"], arguments].concat(), Stdio::null())
     }
 
-    /// One that logs to a file.
+    /// Starts a server that logs to a file.
     pub(crate) fn start_logged(dir: &Path, arguments: &[&str], log: &Path) -> Self {
         let log = std::fs::File::create(log).unwrap();
         Self::run(dir, &[&["--bind", "127.0.0.1:0"], arguments].concat(), log.into())
     }
 
-    /// One that doesn't serve Nomad's API.
+    /// Starts a server without Nomad's API.
     pub(crate) fn start_alone(dir: &Path) -> Self {
         Self::run(dir, &["--no-nomad"], Stdio::null())
     }
@@ -93,19 +93,19 @@ impl Cloud {
         Self { child, url, nomad, agent }
     }
 
-    /// The address of Nomad's API.
+    /// Returns the address of Nomad's API.
     pub(crate) fn nomad(&self) -> &str {
         self.nomad.as_deref().unwrap()
     }
 
-    /// Ends the server, and starts one with other arguments.
+    /// Kills the server, and starts one with other arguments.
     pub(crate) fn restart(&mut self, dir: &Path, arguments: &[&str]) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         *self = Self::start_with(dir, arguments);
     }
 
-    /// The same for one that doesn't serve Nomad's API.
+    /// Like [`restart`](Self::restart), without Nomad's API.
     pub(crate) fn restart_alone(&mut self, dir: &Path) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -122,7 +122,7 @@ impl Cloud {
         self.try_send(method, path, body, headers).unwrap()
     }
 
-    /// The same to a server that may be killed meanwhile.
+    /// Like [`send`](Self::send), but returns the error of a server that is killed meanwhile.
     pub(crate) fn try_send(
         &self,
         method: &str,
@@ -143,7 +143,7 @@ impl Cloud {
         })
     }
 
-    /// A request as stock clients send it.
+    /// Sends a request with the headers of stock clients.
     pub(crate) fn call(&self, method: &str, path: &str, body: &Value) -> Reply {
         let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
         self.send(method, &format!("/v3/p1{path}"), &body, &[JSON, TOKEN, LATEST])
@@ -156,14 +156,14 @@ impl Cloud {
         if reply.body.is_empty() { Value::Null } else { reply.json() }
     }
 
-    /// Makes something; its ID.
+    /// Creates a resource, and returns its ID.
     #[track_caller]
     pub(crate) fn create(&self, path: &str, body: &Value) -> String {
         let made = self.expect(202, "POST", path, body);
         made.as_object().unwrap().values().next().unwrap()["id"].as_str().unwrap().to_owned()
     }
 
-    /// Waits until something has a status; 404 is the status of what is gone.
+    /// Waits until a resource has a status, and returns its body. 404 is the status of a deleted one.
     #[track_caller]
     pub(crate) fn wait(&self, path: &str, status: &str) -> Value {
         let until = Instant::now() + PATIENCE;
@@ -179,7 +179,7 @@ impl Cloud {
             std::thread::yield_now();
         }
     }
-    /// A request in an older version; its status and body.
+    /// Sends a request in an older version, and returns its status and body.
     pub(crate) fn call_in(
         &self,
         minor: u16,
@@ -200,7 +200,7 @@ impl Cloud {
         self.expect(200, "GET", path, &Value::Null)
     }
 
-    /// What is said when something is refused.
+    /// Returns the message of a request that must be refused.
     #[track_caller]
     pub(crate) fn refused(&self, status: u16, method: &str, path: &str, body: &Value) -> String {
         let answer = self.expect(status, method, path, body);

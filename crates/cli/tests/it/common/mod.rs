@@ -17,7 +17,7 @@ pub(crate) const NODES: [&str; 3] = [
 pub(crate) const ALLOC: &str = "a8198d79-cfdb-6593-a999-1e9adabcba2e";
 pub(crate) const OTHER_ALLOC: &str = "516d2753-0513-cfc7-57ac-2d6fac18b9dc";
 
-/// Longer than anything here takes; a test that reaches it hangs.
+/// Maximum wait of a test; longer than any of them needs on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running `statehold serve`. Dropping it kills it.
@@ -44,7 +44,7 @@ impl Reply {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The member `name` of every element.
+    /// Returns the member `name` of every element.
     pub(crate) fn column(&self, name: &str) -> Vec<String> {
         let json = self.json();
         json.as_array().unwrap().iter().map(|v| v[name].as_str().unwrap().to_owned()).collect()
@@ -57,7 +57,7 @@ impl Reply {
     }
 }
 
-/// Returns when it has come true.
+/// Waits until a condition is true.
 #[track_caller]
 pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) {
     let patient_until = Instant::now() + PATIENCE;
@@ -101,8 +101,7 @@ impl Server {
         Self { child, url, agent }
     }
 
-    /// `kill -9`, and waits until the process is gone.
-    /// Ends the server in order: unlike a killed one, it writes all lines of its log first.
+    /// Stops the server in order: unlike a killed one, it writes all lines of its log first.
     pub(crate) fn stop(self) {
         let signal = Command::new("kill").arg(self.id().to_string()).status();
         assert!(signal.unwrap().success() && self.wait().success());
@@ -117,17 +116,17 @@ impl Server {
         self.child.id()
     }
 
-    /// The address that it listens on.
+    /// Returns the address that the server listens on.
     pub(crate) fn address(&self) -> &str {
         self.url.trim_start_matches("http://")
     }
 
-    /// Waits until the process ends by itself.
+    /// Waits until the process exits by itself.
     pub(crate) fn wait(mut self) -> std::process::ExitStatus {
         self.child.wait().unwrap()
     }
 
-    /// A request whose transport may fail, as it does when the server is killed under it.
+    /// Sends a request whose transport may fail, because the server is killed meanwhile.
     pub(crate) fn try_send(
         &self,
         method: &str,
@@ -151,7 +150,7 @@ impl Server {
         })
     }
 
-    /// A request with these headers.
+    /// Sends a request with these headers.
     pub(crate) fn send_with(
         &self,
         method: &str,
@@ -165,7 +164,7 @@ impl Server {
         self.agent.run(request.body(body.unwrap_or_default()).unwrap()).unwrap()
     }
 
-    /// What the process writes to standard error, if it was started with that piped.
+    /// Returns the standard error of the process, which must have been started with a pipe for it.
     pub(crate) fn stderr(&mut self) -> impl BufRead + use<> {
         BufReader::new(self.child.stderr.take().unwrap())
     }
@@ -186,7 +185,7 @@ impl Server {
         self.send("DELETE", path, None)
     }
 
-    /// The value of a sample of `/metrics`, written as there; 0 when it is absent.
+    /// Returns the value of a sample of `/metrics`, or 0 when it is absent.
     pub(crate) fn metric(&self, sample: &str) -> u64 {
         let text = self.get("/metrics").ok().body;
         let found = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
@@ -201,12 +200,12 @@ impl Server {
         }
     }
 
-    /// Returns when as many requests as that wait in blocking queries.
+    /// Waits until this number of requests is parked in blocking queries.
     pub(crate) fn wait_until_parked(&self, requests: u64) {
         eventually(|| self.get("/statehold/v1/status").ok().json()["Parked"] == requests);
     }
 
-    /// Returns when the start of the server has looked at each host volume.
+    /// Waits until the start has restored every host volume.
     pub(crate) fn wait_until_restored(&self) {
         eventually(|| self.get("/statehold/v1/status").ok().json()["HostVolumesRestoring"] == 0);
     }
@@ -253,7 +252,7 @@ impl Drop for Server {
     }
 }
 
-/// A ready node with the fingerprints of its CSI plugins.
+/// Returns a ready node with the fingerprints of its CSI plugins.
 pub(crate) fn node_payload(id: &str, controller: bool) -> Value {
     let info = json!({
         "PluginID": "plugin-id1", "Provider": "ebs", "ProviderVersion": "1.0.1", "Healthy": true,
@@ -279,7 +278,7 @@ pub(crate) fn node_payload(id: &str, controller: bool) -> Value {
     node
 }
 
-/// The volume of the documentation's register payload.
+/// Returns the volume of the documented register payload.
 pub(crate) fn volume_payload(id: &str) -> Value {
     json!({
         "ExternalID": "vol-abcdef",
@@ -297,7 +296,7 @@ pub(crate) fn volume_payload(id: &str) -> Value {
     })
 }
 
-/// Volumes `vol-000000` and so on, each with an external ID of its own.
+/// Returns the volumes `vol-000000` and so on, each with an external ID of its own.
 pub(crate) fn volumes(numbers: std::ops::Range<usize>) -> Vec<Value> {
     let volume = |number| {
         let mut volume = volume_payload(&format!("vol-{number:06}"));
@@ -307,7 +306,7 @@ pub(crate) fn volumes(numbers: std::ops::Range<usize>) -> Vec<Value> {
     numbers.map(volume).collect()
 }
 
-/// Percent-encodes everything but letters and digits.
+/// Percent-encodes every character except letters and digits.
 pub(crate) fn encode(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

@@ -1,4 +1,4 @@
-//! What has to be so when a server has been started again and has settled.
+//! The invariants that hold once a restarted server has settled.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::*;
 
 impl Run {
-    /// What is not as it should be.
+    /// Returns every violated invariant.
     pub(crate) fn wrong(&self, rows: &Rows) -> Vec<String> {
         let mut wrong = Vec::new();
         let kinds = [
@@ -57,7 +57,7 @@ impl Run {
     }
 
     pub(crate) fn compare_files(&self, rows: &Rows, wrong: &mut Vec<String>) {
-        // What is on the disk, by back end and name, with its length.
+        // The files on disk with their lengths, by back end and name.
         let mut found = BTreeMap::new();
         for backend in ["a", "b"] {
             let dir = self.dir.path().join(backend);
@@ -108,7 +108,7 @@ impl Run {
         }
     }
 
-    /// Whether a volume was made of one that an operator set the status of.
+    /// Returns whether a volume was created from one whose status an operator set.
     pub(crate) fn comes_from_told(&self, row: &Value, rows: &Rows) -> bool {
         let snapshot = rows.snapshots.iter().find(|other| other["id"] == row["snapshot_id"]);
         let of = snapshot.map_or("", |snapshot| text(snapshot, "volume_id"));
@@ -192,8 +192,8 @@ impl Run {
             if own["reserved"] != 0 {
                 wrong.push(format!("{project} has {} {resource} set aside", own["reserved"]));
             }
-            // The type that a snapshot counts to is that of its volume when it was made, which no
-            // list tells.
+            // A snapshot counts towards the type that its volume had when it was created, which no list
+            // shows.
             let of_type = resource.starts_with("snapshots_") || resource.starts_with("gigabytes_");
             let sum = sums.get(resource).copied().unwrap_or_default();
             if in_use != sum && !(of_type && in_use > sum) {
@@ -221,7 +221,7 @@ impl Run {
         self.dir.path().join(backend).join(format!("volume-{}", id(row)))
     }
 
-    /// Notes what was made without being asked for by itself: the parts of groups.
+    /// Records the parts of groups, which were created without a request of their own.
     pub(crate) fn learn(&mut self, rows: &Rows) {
         for (row, members) in [(&rows.snapshots, &["volume_id"][..]), (&rows.volumes, SOURCES)]
             .into_iter()
@@ -235,10 +235,10 @@ impl Run {
         }
     }
 
-    /// Looks whether volumes hold what they may, and writes something else on some of them.
+    /// Checks the contents of all volumes, and writes new markers on some of them.
     pub(crate) fn check_contents(&mut self, rows: &Rows) {
         self.learn(rows);
-        // Nothing is known of copies of what is not known.
+        // The content of a copy is unknown as long as that of its source is.
         loop {
             let known: BTreeSet<String> = self.contents.keys().cloned().collect();
             self.contents.retain(|_, own| own.copies.iter().all(|source| known.contains(source)));
@@ -246,7 +246,7 @@ impl Run {
                 break;
             }
         }
-        // What copies may hold, until nothing is added any more.
+        // Propagates the possible contents of sources to copies until none changes.
         loop {
             let before: usize = self.contents.values().map(|own| own.ever.len()).sum();
             let known = self.contents.clone();
@@ -268,7 +268,7 @@ impl Run {
             if own.uncertain {
                 own.last.clone_from(&own.ever);
             }
-            // What is read below says more of volumes.
+            // The content that is read below replaces all earlier possibilities.
             own.ever.clone_from(&own.last);
             own.copies.clear();
             own.uncertain = false;
@@ -294,7 +294,7 @@ impl Run {
                 self.markers += 1;
                 held = self.markers;
                 file.write_all_at(&held.to_le_bytes(), MARKER_AT).unwrap();
-                // So that copying it takes a while.
+                // Enough data that a copy takes a while.
                 file.write_all_at(&vec![1; 4 << 20], 1 << 20).unwrap();
                 let _ = writeln!(self.log, "-- {held} is written on {}", id(row));
             }

@@ -1,4 +1,4 @@
-//! A server that is killed now and then, and what is known of what it was asked.
+//! A server that is killed now and then, and a model of its state.
 
 mod checks;
 mod operations;
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, JSON, LATEST, PATIENCE, TOKEN};
 
-/// Where markers are written: no volume is smaller.
+/// The offset of markers: every volume is larger.
 pub(crate) const MARKER_AT: u64 = 4096;
 
-/// The statuses that nobody but a worker brings something out of.
+/// The statuses that only a worker ends.
 pub(crate) const UNDER_WAY: &[&str] = &[
     "creating",
     "deleting",
@@ -33,10 +33,10 @@ pub(crate) const UNDER_WAY: &[&str] = &[
 /// The statuses of volumes that have a file.
 pub(crate) const USABLE: &[&str] = &["available", "in-use", "awaiting-transfer"];
 
-/// The members that say what a volume was made from.
+/// The members that name the source of a volume.
 pub(crate) const SOURCES: &[&str] = &["snapshot_id", "source_volid"];
 
-/// Numbers that a seed decides.
+/// Random numbers that a seed determines.
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -62,20 +62,20 @@ impl Dice {
     }
 }
 
-/// What a volume, snapshot or backup may hold.
+/// The possible contents of a volume, snapshot or backup.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Content {
-    /// What it may hold in the end.
+    /// The possible contents now.
     pub(crate) last: BTreeSet<u32>,
-    /// What it may have held since the last restart, and so what copies of it may hold.
+    /// The possible contents since the last restart, and so those of its copies.
     pub(crate) ever: BTreeSet<u32>,
-    /// What it is a copy of.
+    /// The IDs of its possible sources.
     pub(crate) copies: Vec<String>,
-    /// Whether it was something before it became a copy, and nobody knows whether it became one.
+    /// Whether it had other content before it became a copy, and the outcome of the copy is unknown.
     pub(crate) uncertain: bool,
 }
 
-/// What all the lists have.
+/// The rows of all lists.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     pub(crate) volumes: Vec<Value>,
@@ -99,28 +99,28 @@ pub(crate) fn text<'v>(row: &'v Value, member: &str) -> &'v str {
     row[member].as_str().unwrap_or_default()
 }
 
-/// A server, and what is known of what it was asked.
+/// A server, and the model of its state.
 pub(crate) struct Run {
     pub(crate) seed: u64,
     pub(crate) dice: Dice,
     pub(crate) dir: tempfile::TempDir,
     pub(crate) cloud: Cloud,
-    /// What was asked and answered, for who reads why a run failed.
+    /// The requests and replies, to explain a failed run.
     pub(crate) log: String,
-    /// Paths of what was accepted to be made, until somebody asked for its deletion.
+    /// Paths of resources whose creation was accepted, until a deletion is requested.
     pub(crate) accepted: BTreeSet<String>,
-    /// What goes with what: paths, and the IDs of volumes and groups.
+    /// Pairs of an owner and a member that is deleted with it: paths, and the IDs of volumes and groups.
     pub(crate) members: Vec<(String, String)>,
-    /// What an operator set a status of, which may say anything since.
+    /// Paths whose status an operator set, and which may have any status since.
     pub(crate) told: BTreeSet<String>,
-    /// Files that were unmanaged: their volumes' former IDs.
+    /// Unmanaged files, by the former ID of their volume.
     pub(crate) unmanaged: BTreeSet<String>,
-    /// Volumes that were to be taken over. When that fails, as for want of quota, they are forgotten
-    /// with the names that they have by then.
+    /// Volumes whose adoption was requested. If it fails, for example for lack of quota, they are removed from
+    /// the table and the file keeps its current name.
     pub(crate) managed: BTreeSet<String>,
-    /// By the ID of the row.
+    /// The contents by the ID of the row.
     pub(crate) contents: BTreeMap<String, Content>,
-    /// The IDs of rows that were there after an earlier restart.
+    /// The IDs of rows that existed after an earlier restart.
     pub(crate) seen: BTreeSet<String>,
     pub(crate) markers: u32,
     pub(crate) keys: BTreeMap<String, String>,
@@ -162,7 +162,7 @@ impl Run {
         self.ask_as("p1", method, path, body)
     }
 
-    /// What is answered, unless it is refused.
+    /// Sends a request, and returns the body of its reply unless it is refused.
     pub(crate) fn ask_as(
         &mut self,
         project: &str,
@@ -202,7 +202,7 @@ impl Run {
         }
     }
 
-    /// Makes something; its ID when that is accepted.
+    /// Creates a resource, and returns its ID if that is accepted.
     pub(crate) fn make(&mut self, path: &str, body: &Value) -> Option<String> {
         let made = self.ask("POST", path, body)?;
         let made = id(made.as_object().unwrap().values().next().unwrap());
@@ -211,14 +211,14 @@ impl Run {
         Some(made)
     }
 
-    /// The same for what goes when `owner` does.
+    /// Like [`make`](Self::make), for a resource that is deleted with `owner`.
     pub(crate) fn make_of(&mut self, owner: &str, path: &str, body: &Value) -> Option<String> {
         let made = self.make(path, body)?;
         self.members.push((owner.to_owned(), format!("{path}/{made}")));
         Some(made)
     }
 
-    /// Somebody asked for the deletion of something.
+    /// Records that a deletion was requested.
     pub(crate) fn deleted(&mut self, path: &str) {
         self.accepted.remove(path);
         for (owner, member) in &self.members {
@@ -233,11 +233,11 @@ impl Run {
         self.contents.insert(new.to_owned(), copy);
     }
 
-    /// What is on something is being replaced.
+    /// Records that the content of `target` is being replaced.
     pub(crate) fn replaced(&mut self, target: &str, source: &str) {
         let content = self.contents.entry(target.to_owned()).or_default();
         content.copies.push(source.to_owned());
-        // Both may happen one after the other, and the first of them counts no more then.
+        // Two replacements may run one after the other, so earlier contents no longer count.
         content.last.clear();
         if content.copies.len() > 1 {
             content.uncertain = true;
@@ -248,21 +248,21 @@ impl Run {
         self.ask("POST", &format!("{path}/action"), body).is_some()
     }
 
-    /// Kills the server, perhaps in the middle of a request, and starts it again.
+    /// Kills the server, sometimes during a request, and restarts it.
     pub(crate) fn crash(&mut self) {
         for _ in 0..self.dice.below(4) {
             self.cloud.get("/volumes");
         }
         let body = json!({"volume": {"size": 1}}).to_string();
         if self.dice.one_in(2) {
-            // Nobody knows whether it comes to pass.
+            // The outcome of the request in flight is unknown.
             std::thread::scope(|scope| {
                 scope.spawn(|| {
                     let headers = [JSON, TOKEN, LATEST];
                     let _ =
                         self.cloud.try_send("POST", "/v3/p1/volumes", body.as_bytes(), &headers);
                 });
-                // SIGKILL: the child isn't waited for here, so the ID is still its own.
+                // SIGKILL before the child is reaped, so its process ID can't have been reused.
                 let pid = self.cloud.child.id().to_string();
                 std::process::Command::new("kill").args(["-9", &pid]).status().unwrap();
             });
@@ -271,7 +271,7 @@ impl Run {
         self.cloud.restart_alone(self.dir.path());
     }
 
-    /// Waits until everything is as it should be, and takes down what is on the volumes.
+    /// Waits until every invariant holds, and records the contents of the volumes.
     pub(crate) fn settle(&mut self) {
         let until = Instant::now() + PATIENCE / 3;
         let (rows, wrong) = loop {

@@ -1,4 +1,4 @@
-//! What clients and operators ask for, as a seed has it.
+//! The requests of clients and operators, as a seed determines them.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use super::{Content, Rows, Run, id, status, text};
 
 impl Run {
-    /// Asks for something, and notes what follows from its being accepted.
+    /// Sends a request, and updates the model if it is accepted.
     #[expect(
         clippy::too_many_lines,
         clippy::many_single_char_names,
         reason = "it is a list of what can be asked for"
     )]
     pub(crate) fn operate(&mut self, rows: &Rows, focus: &Value) {
-        // Most of it is about one volume, so that operations come upon each other.
+        // Most requests target one volume, so that operations collide.
         let mut near = |rows: &[Value], member: &str| {
             let own: Vec<Value> =
                 rows.iter().filter(|row| row[member] == focus["id"]).cloned().collect();
@@ -66,7 +66,7 @@ impl Run {
                 if self.ask("DELETE", &format!("{path}{query}"), &Value::Null).is_some() {
                     self.deleted(&path);
                     if query == "?force=true" {
-                        // What was being made of it fails.
+                        // The creation in progress fails when its status is reset.
                         self.told.insert(v.clone());
                     }
                 }
@@ -202,7 +202,7 @@ impl Run {
         }
     }
 
-    /// Offers a volume, or takes one that is on offer.
+    /// Offers a volume for transfer, or accepts an offer.
     pub(crate) fn transfer(&mut self, volume: &str, offers: &[Value]) {
         if let Some(offer) = self.dice.of(offers) {
             let path = format!("/volume-transfers/{}", id(&offer));
@@ -221,7 +221,7 @@ impl Run {
         }
     }
 
-    /// Has a volume forgotten, or what was forgotten taken over again.
+    /// Unmanages a volume, or manages an unmanaged file again.
     pub(crate) fn unmanage(&mut self, volume: &str, row: &Value) {
         if let Some(old) = self.unmanaged.first().cloned() {
             let name = format!("volume-{old}");
@@ -233,7 +233,7 @@ impl Run {
                     "host": format!("{machine}@{at}#{at}"), "ref": {"source-name": name},
                 }});
                 if let Some(new) = self.make("/manageable_volumes", &body) {
-                    // Two of them may be after the same file.
+                    // Two requests may adopt the same file, and one of them fails.
                     self.accepted.remove(&format!("/manageable_volumes/{new}"));
                     self.told.insert(new.clone());
                     self.managed.insert(new.clone());
