@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::background::run_every;
 use crate::node::local::LocalNode;
-use crate::node::turns::Subject;
+use crate::node::provider_locks::Subject;
 
 /// The time between two searches for overdue claims.
 const REAP_EVERY: Duration = Duration::from_millis(500);
@@ -141,7 +141,7 @@ impl Reaper {
         self.retry = self.failed.values().min().copied();
         for release in self.overdue(view) {
             if self.plugin.is_some() {
-                self.release_in_turn(&release);
+                self.release_with_lock(&release);
             } else {
                 self.release(view, &release);
             }
@@ -149,10 +149,10 @@ impl Reaper {
     }
 
     /// Releases a claim with a provider of this node, once no request holds its volume.
-    fn release_in_turn(&mut self, release: &PendingRelease) {
+    fn release_with_lock(&mut self, release: &PendingRelease) {
         let row = Subject::Row(release.volume().clone());
-        let turn = self.node.turns().take([row], self.plugin.as_deref());
-        let Some(turn) = Handle::current().block_on(turn) else {
+        let lock = self.node.provider_locks().lock([row], self.plugin.as_deref());
+        let Some(lock) = Handle::current().block_on(lock) else {
             self.retry_at(Instant::now() + RETRY_AFTER);
             return;
         };
@@ -162,7 +162,7 @@ impl Reaper {
         if let Some(still) = overdue.iter().find(|still| key_of(still) == key_of(release)) {
             self.release(&view, still);
         }
-        drop(turn);
+        drop(lock);
     }
 
     fn retry_at(&mut self, at: Instant) {

@@ -24,7 +24,7 @@ use crate::api::reply;
 use crate::api::reply::Meta;
 use crate::error::ApiError;
 use crate::node::local::LocalNode;
-use crate::node::turns::Subject;
+use crate::node::provider_locks::Subject;
 use crate::request::NomadRequest;
 use statehold_server_core::edge_metrics::RefusalReason;
 use statehold_server_core::limits::{Counted, PerClient};
@@ -82,7 +82,7 @@ impl NomadState {
     }
 
     /// Returns the state for a request of `requester` with the grants `access`.
-    pub(crate) fn of(&self, requester: Requester, access: Access) -> Self {
+    pub(crate) fn for_request(&self, requester: Requester, access: Access) -> Self {
         Self { shared: Arc::clone(&self.shared), base: self.base.for_request(requester), access }
     }
 
@@ -141,7 +141,7 @@ impl NomadState {
         bytes: usize,
         query: impl FnMut(&Tracked, &mut Meter) -> Result<R, ApiError>,
     ) -> Result<QueryResult<R>, ApiError> {
-        self.read_that(Takes::Long, read, client, bytes, query).await
+        self.run_query(Cost::Scan, read, client, bytes, query).await
     }
 
     /// Like [`NomadState::read`], for a query that reads few rows and so needs no turn.
@@ -152,12 +152,12 @@ impl NomadState {
         bytes: usize,
         query: impl FnMut(&Tracked, &mut Meter) -> Result<R, ApiError>,
     ) -> Result<QueryResult<R>, ApiError> {
-        self.read_that(Takes::Short, read, client, bytes, query).await
+        self.run_query(Cost::Point, read, client, bytes, query).await
     }
 
-    async fn read_that<R>(
+    async fn run_query<R>(
         &self,
-        takes: Takes,
+        cost: Cost,
         read: &Read,
         client: IpAddr,
         bytes: usize,
@@ -182,9 +182,9 @@ impl NomadState {
                     })
                 })
             };
-            let attempt = match takes {
-                Takes::Short => run(&mut meter),
-                Takes::Long => {
+            let attempt = match cost {
+                Cost::Point => run(&mut meter),
+                Cost::Scan => {
                     // A commit wakes many readers at once, and new requests MUST NOT queue behind them.
                     let urgency = if woken { Urgency::Later } else { Urgency::Now };
                     let turn = self.turn(urgency).await?;
@@ -254,7 +254,7 @@ impl NomadState {
         read: &Read,
         mut query: impl FnMut(&Tracked, Render) -> Result<Vec<u8>, ApiError>,
     ) -> Reply {
-        self.object_that(Takes::Short, call, read, |view, render, _| query(view, render)).await
+        self.render_object(Cost::Point, call, read, |view, render, _| query(view, render)).await
     }
 
     /// Like [`NomadState::object`], for an object that depends on any number of rows. `query` MUST call
@@ -265,12 +265,12 @@ impl NomadState {
         read: &Read,
         query: impl FnMut(&Tracked, Render, &mut Meter) -> Result<Vec<u8>, ApiError>,
     ) -> Reply {
-        self.object_that(Takes::Long, call, read, query).await
+        self.render_object(Cost::Scan, call, read, query).await
     }
 
-    async fn object_that(
+    async fn render_object(
         &self,
-        takes: Takes,
+        cost: Cost,
         call: &NomadRequest,
         read: &Read,
         mut query: impl FnMut(&Tracked, Render, &mut Meter) -> Result<Vec<u8>, ApiError>,
@@ -282,7 +282,7 @@ impl NomadState {
             meter.take_refusal().map_or(answer, |refusal| Err(refusal.into()))
         };
         let bytes = PARKED_BYTES + call.query.bytes();
-        let answer = self.read_that(takes, read, call.client, bytes, query).await?;
+        let answer = self.run_query(cost, read, call.client, bytes, query).await?;
         Ok(reply::json_body(answer.value, &Meta::at(answer.index)))
     }
 
@@ -298,26 +298,26 @@ impl NomadState {
         }
     }
 
-    /// Runs `ask` on a thread that may block on the providers of `plugins`, once no other request holds any of
-    /// `subjects`. `ask` runs to its end even if the client disconnects.
+    /// Runs `work` on a thread that may block on the providers of `plugins`, once no other request holds any of
+    /// `subjects`. `work` runs to its end even if the client disconnects.
     ///
     /// # Errors
-    /// Those of `ask`; 429 if the providers stay busy; 403 if the token became invalid while the request waited.
-    pub(crate) async fn ask<'p, R: Send + 'static>(
+    /// Those of `work`; 429 if the providers stay busy; 403 if the token became invalid while the request waited.
+    pub(crate) async fn with_providers<'p, R: Send + 'static>(
         &self,
         subjects: impl IntoIterator<Item = Subject> + Send,
         plugins: impl IntoIterator<Item = &'p str> + Send,
-        ask: impl FnOnce(&Self) -> Result<R, ApiError> + Send + 'static,
+        work: impl FnOnce(&Self) -> Result<R, ApiError> + Send + 'static,
     ) -> Result<R, ApiError> {
-        let Some(turns) = self.node().turns().take(subjects, plugins).await else {
+        let Some(locks) = self.node().provider_locks().lock(subjects, plugins).await else {
             return Err(ApiError::too_many("the storage provider is busy; try again later"));
         };
         // The wait may have been as long as another request's call of its provider.
         self.still_admits()?;
         let app = self.clone();
         let job = move || {
-            let done = ask(&app);
-            drop(turns);
+            let done = work(&app);
+            drop(locks);
             done
         };
         tokio::task::spawn_blocking(job).await.map_err(|error| ApiError::internal(&error))?
@@ -345,11 +345,11 @@ impl NomadState {
 
 /// The cost of a query, which decides whether it waits for a turn at computing.
 #[derive(Clone, Copy, Debug)]
-enum Takes {
+enum Cost {
     /// Reads a few rows by key.
-    Short,
+    Point,
     /// May read every row of a table.
-    Long,
+    Scan,
 }
 
 /// The JSON style that the client asked for.

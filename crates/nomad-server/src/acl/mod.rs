@@ -64,16 +64,16 @@ impl Acl {
         })
     }
 
-    fn parse(text: &str) -> Result<Self, Fault> {
-        let file: File = toml::from_str(text).map_err(|error| Fault {
+    fn parse(text: &str) -> Result<Self, AclFault> {
+        let file: File = toml::from_str(text).map_err(|error| AclFault {
             at: error.span().map_or(0, |span| span.start),
             reason: error.message().trim_end().to_owned(),
         })?;
         let mut policies = BTreeMap::new();
         for (name, policy) in file.policy {
-            policies.insert(name, Arc::new(policy.checked()?));
+            policies.insert(name, Arc::new(policy.validate()?));
         }
-        let tokens = file.token.into_iter().map(|token| token.checked(&policies));
+        let tokens = file.token.into_iter().map(|token| token.validate(&policies));
         Ok(Self(Some(tokens.collect::<Result<_, _>>()?)))
     }
 
@@ -164,13 +164,13 @@ fn take_token(headers: &mut HeaderMap) -> Option<Vec<u8>> {
 
 /// A problem in an ACL file.
 #[derive(Debug)]
-struct Fault {
+struct AclFault {
     /// The offset in the file, in bytes.
     at: usize,
     reason: String,
 }
 
-impl Fault {
+impl AclFault {
     fn new(span: &Range<usize>, reason: String) -> Self {
         Self { at: span.start, reason }
     }
@@ -198,14 +198,14 @@ struct TokenEntry {
 }
 
 impl TokenEntry {
-    fn checked(self, policies: &BTreeMap<String, Arc<Policy>>) -> Result<Token, Fault> {
+    fn validate(self, policies: &BTreeMap<String, Arc<Policy>>) -> Result<Token, AclFault> {
         let digest = parse_digest(self.sha256.get_ref()).ok_or_else(|| {
             let reason = format!(
                 "the sha256 of the token {:?} is not 64 hex digits: write what \
                  `printf %s TOKEN | sha256sum` prints",
                 self.name
             );
-            Fault::new(&self.sha256.span(), reason)
+            AclFault::new(&self.sha256.span(), reason)
         })?;
         let expires = self.expires.map(|expires| {
             expires.get_ref().to_string().parse().map_err(|_| {
@@ -215,7 +215,7 @@ impl TokenEntry {
                      as 2027-01-31T12:00:00Z",
                     self.name
                 );
-                Fault::new(&expires.span(), reason)
+                AclFault::new(&expires.span(), reason)
             })
         });
         let named = self.policies.iter().map(|name| {
@@ -226,7 +226,7 @@ impl TokenEntry {
                     name.get_ref(),
                     name.get_ref()
                 );
-                Fault::new(&name.span(), reason)
+                AclFault::new(&name.span(), reason)
             })
         });
         let grants =
@@ -268,7 +268,7 @@ struct NamespaceEntry {
 }
 
 impl PolicyEntry {
-    fn checked(self) -> Result<Policy, Fault> {
+    fn validate(self) -> Result<Policy, AclFault> {
         let mut namespaces = Vec::new();
         for (pattern, entry) in self.namespace {
             let name = pattern.get_ref();
@@ -277,7 +277,7 @@ impl PolicyEntry {
                 let reason = format!(
                     "the namespace {name:?} has a `*` inside: write one at the end, as in \"team-*\""
                 );
-                return Err(Fault::new(&pattern.span(), reason));
+                return Err(AclFault::new(&pattern.span(), reason));
             }
             let capabilities = entry.capabilities;
             namespaces.push(NamespaceGrant { pattern: pattern.into_inner(), capabilities });
@@ -292,14 +292,14 @@ impl PolicyEntry {
 }
 
 /// Returns the level of a key, or a fault if it is not one of `taken`.
-fn level(key: &str, given: Option<Spanned<Level>>, taken: &[Level]) -> Result<Level, Fault> {
+fn level(key: &str, given: Option<Spanned<Level>>, taken: &[Level]) -> Result<Level, AclFault> {
     let Some(given) = given else { return Ok(Level::None) };
     if taken.contains(given.get_ref()) {
         return Ok(*given.get_ref());
     }
     let taken: Vec<_> = taken.iter().map(|level| format!("{level:?}").to_lowercase()).collect();
     let reason = format!("`{key}` is one of {}", taken.join(", "));
-    Err(Fault::new(&given.span(), reason))
+    Err(AclFault::new(&given.span(), reason))
 }
 
 /// The reason why an ACL file can't be used.

@@ -25,7 +25,7 @@ pub(crate) const NOMAD_VERSION: &str = "2.0.6";
 const VERSION_METADATA: &str = "statehold";
 
 /// Replies with JSON about the server itself, which has no index of its own.
-fn answer(call: &NomadRequest, body: &impl Serialize) -> Reply {
+fn reply_json(call: &NomadRequest, body: &impl Serialize) -> Reply {
     let body = reply::render(body, call.query.pretty())?;
     // At least 1, because a client that sent 0 in its next query would not block.
     Ok(reply::json_body(body, &Meta::at(call.app.store().index().max(1))))
@@ -40,18 +40,18 @@ fn own_node(call: &NomadRequest) -> Node {
 /// `GET /v1/status/leader`
 // Nomad: command/agent/status_endpoint.go, HTTPServer.StatusLeaderRequest.
 pub(crate) fn leader(call: &NomadRequest) -> Reply {
-    answer(call, &call.app.address().to_string())
+    reply_json(call, &call.app.address().to_string())
 }
 
 /// `GET /v1/status/peers` and `GET /v1/agent/servers`
 // Nomad: command/agent/status_endpoint.go, HTTPServer.StatusPeersRequest.
 pub(crate) fn peers(call: &NomadRequest) -> Reply {
-    answer(call, &[call.app.address().to_string()])
+    reply_json(call, &[call.app.address().to_string()])
 }
 
 /// `GET /v1/regions`
 pub(crate) fn regions(call: &NomadRequest) -> Reply {
-    answer(call, &[REGION])
+    reply_json(call, &[REGION])
 }
 
 /// A member of the agents' gossip pool.
@@ -110,7 +110,7 @@ impl Member {
 // Nomad: command/agent/agent_endpoint.go, HTTPServer.AgentMembersRequest.
 pub(crate) fn members(call: &NomadRequest) -> Reply {
     let node = own_node(call);
-    answer(
+    reply_json(
         call,
         &json!({
             "ServerName": node.name,
@@ -167,7 +167,10 @@ pub(crate) fn own(call: &NomadRequest) -> Reply {
             "version": concat!("statehold ", env!("CARGO_PKG_VERSION")),
         },
     });
-    answer(call, &json!({ "config": config, "member": Member::of(call, &node), "stats": stats }))
+    reply_json(
+        call,
+        &json!({ "config": config, "member": Member::of(call, &node), "stats": stats }),
+    )
 }
 
 /// `GET /v1/agent/health`: replies 500 while the store takes no writes.
@@ -187,7 +190,7 @@ pub(crate) fn health(call: &NomadRequest) -> Reply {
         wanted.map(|(name, health)| (name.to_owned(), health)).collect();
     // Only the server's part depends on writes, so a check of the client's part alone succeeds.
     let asked_of_server = body.contains_key("server");
-    let mut reply = answer(call, &body)?;
+    let mut reply = reply_json(call, &body)?;
     if asked_of_server && !server_ok {
         *reply.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     }
@@ -200,6 +203,6 @@ pub(crate) async fn telemetry(call: NomadRequest) -> Reply {
     let gauges = metrics::nomad_gauges(&call).await?;
     match call.query.text("format") {
         Some("prometheus") => Ok(metrics::nomad_text(gauges)),
-        _ => answer(&call, &metrics::nomad_summary(gauges)),
+        _ => reply_json(&call, &metrics::nomad_summary(gauges)),
     }
 }

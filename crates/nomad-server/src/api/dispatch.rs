@@ -37,19 +37,19 @@ const DISCARD_WAIT: Duration = Duration::from_secs(1);
 pub fn router(app: NomadState) -> Router {
     // A fallback and no axum routes: the table decides, in its own order and with Nomad's status for each miss.
     Router::new()
-        .fallback(answer)
+        .fallback(handle)
         .layer(axum::middleware::from_fn_with_state(app.base(), gzip::reply))
         .layer(axum::middleware::from_fn_with_state(app.base(), observe::request))
         .with_state(app)
 }
 
-async fn answer(State(app): State<NomadState>, request: Request) -> Response<Body> {
+async fn handle(State(app): State<NomadState>, request: Request) -> Response<Body> {
     if let Some(reply) = redirect_to_clean_path(request.uri()) {
         return reply;
     }
     match Route::find(request.uri().path()) {
         Ok(Some((route, segments))) => {
-            let mut reply = run(app, request, route, segments).await;
+            let mut reply = run_operation(app, request, route, segments).await;
             reply.extensions_mut().insert(RoutePattern(route.path));
             reply
         }
@@ -84,7 +84,7 @@ fn redirect_to_clean_path(uri: &Uri) -> Option<Response<Body>> {
 }
 
 /// Runs the operation of a request. Checks the method first, then the caller, then the other parameters.
-async fn run(
+async fn run_operation(
     app: NomadState,
     request: Request,
     route: &'static Route,
@@ -105,17 +105,17 @@ async fn run(
     };
     let (base, writes) = (call.app.base(), call.operation.writes());
     let waited = call.operation.blocks.then(|| call.app.clone());
-    let mut answered = (call.operation.run)(call).await;
+    let mut result = (call.operation.run)(call).await;
     // A token may expire or be revoked while its request waits.
     if let Some(app) = waited
-        && answered.is_ok()
+        && result.is_ok()
         && let Err(reject) = app.still_admits()
     {
-        answered = Err(reject);
+        result = Err(reject);
     }
     let mut reply = unsent::charge_until_sent(
         &base,
-        answered.unwrap_or_else(IntoResponse::into_response),
+        result.unwrap_or_else(IntoResponse::into_response),
         !writes,
     );
     reply.extensions_mut().insert(base.requester().clone());
@@ -155,7 +155,8 @@ fn admit(
     let client = app.client(&head);
     let key = access.key().unwrap_or(CallerKey::address(client));
     app.note_present(key);
-    let app = app.of(Requester::new(key, head.extensions.remove::<Peer>()), access.clone());
+    let app =
+        app.for_request(Requester::new(key, head.extensions.remove::<Peer>()), access.clone());
     let (headers, body) = (head.headers, Mutex::new(body.take().unwrap_or_default()));
     Ok(NomadRequest { app, query, headers, access, client, operation, segments, body })
 }

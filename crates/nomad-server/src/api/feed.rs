@@ -17,7 +17,7 @@ use crate::api::Reply;
 use crate::api::reply;
 use crate::api::reply::Meta;
 use crate::error::ApiError;
-use crate::node::turns::Subject;
+use crate::node::provider_locks::Subject;
 use crate::request::NomadRequest;
 use crate::state;
 use crate::state::NomadState;
@@ -119,7 +119,7 @@ pub(crate) async fn claim(mut call: NomadRequest) -> Reply {
                 let context = attach_with_provider(&view, providers, &key.0, &key.1, allocation)?;
                 Ok((render(&view, context)?, view.index()))
             };
-            call.app.ask([subject], [&*plugin], claim).await?
+            call.app.with_providers([subject], [&*plugin], claim).await?
         }
         _ => call.app.write(write, move |view, ()| render(view, Labels::new())).await?,
     };
@@ -170,5 +170,5 @@ pub(crate) async fn unpublish(mut call: NomadRequest) -> Reply {
         let index = app.write_blocking(record)?.0.index();
         answer.map_or_else(|holdup| Err(ApiError::from(holdup).at(index)), |()| Ok(index))
     };
-    state::written(call.app.ask([subject], [&*plugin], release).await?, &call.query)
+    state::written(call.app.with_providers([subject], [&*plugin], release).await?, &call.query)
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::acl::access::{Capability, Rule};
 use crate::api::Reply;
-use crate::api::list::{Asked, List};
+use crate::api::list::{List, ListQuery};
 use crate::api::parameter::Parameter;
 use crate::request::NomadRequest;
 
@@ -37,22 +37,22 @@ impl List for TaskGroupClaimList {
 
     fn rows<'v>(
         view: &'v Tracked,
-        asked: &'v Asked<Self::Key>,
+        query: &'v ListQuery<Self::Key>,
     ) -> impl Iterator<Item = TaskGroupClaimItem> + 'v {
-        let from = asked.from().map(|(namespace, (job, group, volume))| {
+        let from = query.from().map(|(namespace, (job, group, volume))| {
             (namespace.as_str(), (job.as_str(), group.as_str(), *volume))
         });
+        let also = query.text("claim_id").to_ascii_lowercase();
         let query = TaskGroupClaimQuery {
-            namespace: asked.namespace(),
-            prefix: asked.text("prefix"),
-            job_id: asked.text("job_id"),
-            task_group: asked.text("task_group"),
-            volume_name: asked.text("volume_name"),
-            conjuncts: asked.conjuncts(),
-            order: asked.order(),
+            namespace: query.namespace(),
+            prefix: query.text("prefix"),
+            job_id: query.text("job_id"),
+            task_group: query.text("task_group"),
+            volume_name: query.text("volume_name"),
+            conjuncts: query.conjuncts(),
+            order: query.order(),
             from,
         };
-        let also = asked.text("claim_id").to_ascii_lowercase();
         list_task_group_claims(view, &query)
             .map(TaskGroupClaimItem::new)
             .filter(move |item| item.claim().id.to_string().starts_with(&also))

@@ -9,13 +9,13 @@ use statehold_store::{ReadView, Tracked};
 use uuid::Uuid;
 
 use crate::acl::access::{Capability, Rule};
-use crate::api::list::{Asked, List};
+use crate::api::list::{List, ListQuery};
 use crate::api::parameter::Parameter;
 use crate::api::params::Read;
 use crate::api::reply::Meta;
 use crate::api::{Reply, reply};
 use crate::error::ApiError;
-use crate::node::host_volumes::Kept;
+use crate::node::host_volumes::RecordedVolume;
 use crate::request::NomadRequest;
 use crate::state;
 
@@ -38,16 +38,16 @@ impl List for HostVolumeList {
 
     fn rows<'v>(
         view: &'v Tracked,
-        asked: &'v Asked<Self::Key>,
+        query: &'v ListQuery<Self::Key>,
     ) -> impl Iterator<Item = HostVolumeItem> + 'v {
         let query = HostVolumeQuery {
-            namespace: asked.namespace(),
-            prefix: asked.text("prefix"),
-            node: asked.hex("node_id"),
-            node_pool: asked.text("node_pool"),
-            conjuncts: asked.conjuncts(),
-            order: asked.order(),
-            from: asked.from().map(|(namespace, id)| (namespace.as_str(), *id)),
+            namespace: query.namespace(),
+            prefix: query.text("prefix"),
+            node: query.hex("node_id"),
+            node_pool: query.text("node_pool"),
+            conjuncts: query.conjuncts(),
+            order: query.order(),
+            from: query.from().map(|(namespace, id)| (namespace.as_str(), *id)),
         };
         list_host_volumes(view, &query).map(HostVolumeItem::new)
     }
@@ -114,7 +114,7 @@ async fn body(call: &mut NomadRequest) -> Result<(String, input::HostVolumeBody)
 }
 
 /// Replies to creating and registering with the volume as of the commit.
-fn written(call: &NomadRequest, kept: &Kept) -> Reply {
+fn written(call: &NomadRequest, kept: &RecordedVolume) -> Reply {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Written<'v> {
@@ -122,7 +122,7 @@ fn written(call: &NomadRequest, kept: &Kept) -> Reply {
         warnings: &'static str,
         index: u64,
     }
-    let Kept { view, namespace, id } = kept;
+    let RecordedVolume { view, namespace, id } = kept;
     let volume = view
         .get::<HostVolumes>((namespace, *id))
         .ok_or_else(|| ApiError::internal(&"a volume is missing from the state of its commit"))?;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::acl::access::{Capability, Rule};
 use crate::api::Reply;
-use crate::api::list::{Asked, List};
+use crate::api::list::{List, ListQuery};
 use crate::api::parameter::Parameter;
 use crate::api::params::Read;
 use crate::api::reply;
@@ -37,10 +37,10 @@ impl List for JobList {
 
     fn rows<'v>(
         view: &'v Tracked,
-        asked: &'v Asked<Self::Key>,
+        query: &'v ListQuery<Self::Key>,
     ) -> impl Iterator<Item = JobItem> + 'v {
-        let from = asked.from().map(|(namespace, id)| (namespace.as_str(), id.as_str()));
-        let jobs = list_jobs(view, asked.namespace(), asked.text("prefix"), asked.order(), from);
+        let from = query.from().map(|(namespace, id)| (namespace.as_str(), id.as_str()));
+        let jobs = list_jobs(view, query.namespace(), query.text("prefix"), query.order(), from);
         jobs.map(|job| JobItem::new(view, job))
     }
 
@@ -72,13 +72,13 @@ impl List for AllocationList {
 
     fn rows<'v>(
         view: &'v Tracked,
-        asked: &'v Asked<Uuid>,
+        query: &'v ListQuery<Uuid>,
     ) -> impl Iterator<Item = AllocationItem> + 'v {
         // The empty prefix matches every ID.
-        let prefix = asked.hex("prefix").copied().or_else(|| HexPrefix::parse("").ok());
+        let prefix = query.hex("prefix").copied().or_else(|| HexPrefix::parse("").ok());
         let rows = prefix.into_iter().flat_map(|prefix| {
-            let from = asked.from().copied();
-            list_allocations(view, asked.namespace(), &prefix, asked.order(), from)
+            let from = query.from().copied();
+            list_allocations(view, query.namespace(), &prefix, query.order(), from)
         });
         rows.map(AllocationItem::new)
     }

@@ -17,8 +17,8 @@
 //!     type Item = NodeItem;
 //!     type Stub<'i> = NodeStub<'i>;
 //!
-//!     fn rows<'v>(view: &'v Tracked, asked: &'v Asked<Uuid>) -> impl Iterator<Item = NodeItem> {
-//!         list_nodes(view, asked.hex("prefix"), asked.order(), asked.from()).map(NodeItem::new)
+//!     fn rows<'v>(view: &'v Tracked, query: &'v ListQuery<Uuid>) -> impl Iterator<Item = NodeItem> {
+//!         list_nodes(view, query.hex("prefix"), query.order(), query.from()).map(NodeItem::new)
 //!     }
 //!     fn key(item: &NodeItem) -> Uuid { item.id() }
 //!     fn stub(item: &NodeItem) -> NodeStub<'_> { item.stub() }
@@ -77,11 +77,11 @@ pub(crate) trait List: Send + Sync + 'static {
     /// A row as replies show it.
     type Stub<'i>: Serialize;
 
-    /// Returns the requested rows in the requested order, starting at [`Asked::from`]. Every input of a row MUST be
-    /// read through `view`, because a blocking query waits for changes of exactly those reads.
+    /// Returns the requested rows in the requested order, starting at [`ListQuery::from`]. Every input of a row MUST
+    /// be read through `view`, because a blocking query waits for changes of exactly those reads.
     fn rows<'v>(
         view: &'v Tracked,
-        asked: &'v Asked<Self::Key>,
+        query: &'v ListQuery<Self::Key>,
     ) -> impl Iterator<Item = Self::Item> + 'v;
 
     /// Returns the key of an item.
@@ -95,8 +95,8 @@ pub(crate) trait List: Send + Sync + 'static {
 
     /// Adds to a selected item the values that replies show but the filter does not use. Reading them for each row of
     /// the table would cost more than the list itself.
-    fn complete(view: &Tracked, asked: &Asked<Self::Key>, item: Self::Item) -> Self::Item {
-        let _ = (view, asked);
+    fn complete(view: &Tracked, query: &ListQuery<Self::Key>, item: Self::Item) -> Self::Item {
+        let _ = (view, query);
         item
     }
 
@@ -121,7 +121,7 @@ fn fields<L: List>() -> Option<&'static Schema> {
 
 /// The parameters of a list request, for [`List::rows`].
 #[derive(Debug)]
-pub(crate) struct Asked<K> {
+pub(crate) struct ListQuery<K> {
     read: Read,
     selectors: &'static [Parameter],
     prefixes: Vec<(&'static str, HexPrefix)>,
@@ -131,7 +131,7 @@ pub(crate) struct Asked<K> {
     from: Option<K>,
 }
 
-impl<K> Asked<K> {
+impl<K> ListQuery<K> {
     /// Returns the namespace, or `*`.
     pub(crate) fn namespace(&self) -> &str {
         &self.read.namespace
@@ -170,8 +170,8 @@ impl<K> Asked<K> {
 }
 
 /// A request for a list.
-pub(crate) struct Listing<L: List> {
-    asked: Asked<L::Key>,
+pub(crate) struct ListRequest<L: List> {
+    query: ListQuery<L::Key>,
     filter: Option<Filter<L::Item>>,
     /// The scope of page tokens: a token MUST have been created for an equal one.
     name: String,
@@ -179,23 +179,23 @@ pub(crate) struct Listing<L: List> {
 }
 
 /// The rows of a reply, or the first of them, and the start of the next page.
-pub(crate) struct Page<L: List> {
+pub(crate) struct ListPage<L: List> {
     pub(crate) items: Vec<L::Item>,
-    pub(crate) rest: Option<Rest<L::Key>>,
+    pub(crate) rest: Option<RemainingRows<L::Key>>,
     /// The snapshot that the rows were read from.
     pub(crate) view: Snapshot,
     next: Option<PageToken>,
 }
 
 /// The rows of a reply that are read again when the client takes them.
-pub(crate) struct Rest<K> {
+pub(crate) struct RemainingRows<K> {
     /// The key of the first one.
     pub(crate) from: K,
     /// Their number.
     pub(crate) rows: usize,
 }
 
-impl<L: List> Listing<L> {
+impl<L: List> ListRequest<L> {
     fn of(call: &NomadRequest) -> Result<Self, ApiError> {
         let read = Read::of(&call.query)?;
         let text = |name| read.query.text(name);
@@ -224,8 +224,8 @@ impl<L: List> Listing<L> {
             .map_err(|error| ApiError::bad_request(format!("invalid next_token: {error}")))?;
         let conjuncts = filter.as_ref().map(Filter::conjuncts).unwrap_or_default();
         let fields = filter.iter().flat_map(Filter::selectors).map(first_field).collect();
-        let asked = Asked { read, selectors: L::SELECTORS, prefixes, conjuncts, fields, from };
-        Ok(Self { asked, filter, name, access: call.access.clone() })
+        let query = ListQuery { read, selectors: L::SELECTORS, prefixes, conjuncts, fields, from };
+        Ok(Self { query, filter, name, access: call.access.clone() })
     }
 
     /// Returns whether rows may be skipped, so that any number may be read for each one of the reply.
@@ -235,9 +235,9 @@ impl<L: List> Listing<L> {
 
     /// Returns whether the page has few rows and none is skipped.
     fn is_short(&self) -> bool {
-        self.asked.read.per_page.is_some_and(|rows| rows <= SHORT_PAGE_ROWS)
+        self.query.read.per_page.is_some_and(|rows| rows <= SHORT_PAGE_ROWS)
             && !self.leaves_out()
-            && L::SELECTORS.iter().all(|parameter| self.asked.text(parameter.name).is_empty())
+            && L::SELECTORS.iter().all(|parameter| self.query.text(parameter.name).is_empty())
     }
 
     /// Returns the bytes that the request holds while it waits.
@@ -245,7 +245,7 @@ impl<L: List> Listing<L> {
         // The scope, the conjuncts and the fields repeat the filter's text.
         let filter = self.filter.as_ref();
         let filter = filter.map_or(0, |filter| filter.bytes_estimated() + 3 * filter.text().len());
-        PARKED_BYTES + self.asked.read.query.bytes() + self.name.len() + filter
+        PARKED_BYTES + self.query.read.query.bytes() + self.name.len() + filter
     }
 
     /// Reads a page, or the complete list. Rows that the caller may not see are omitted, and no page token names one.
@@ -253,15 +253,15 @@ impl<L: List> Listing<L> {
     /// All rows share one evaluation budget. A page that exceeds it is rejected as a whole, because a list without some
     /// of its rows looks complete. For the same reason a long list is read to its end here, although most of it is read
     /// again when the client takes it: its index and its rejections come before its first byte.
-    fn page(&self, view: &Tracked, meter: &mut Meter) -> Result<Page<L>, ApiError> {
-        let (limit, scanned_max) = match self.asked.read.per_page {
+    fn page(&self, view: &Tracked, meter: &mut Meter) -> Result<ListPage<L>, ApiError> {
+        let (limit, scanned_max) = match self.query.read.per_page {
             Some(per_page) => (per_page, PAGE_SCANNED_MAX),
             None => (usize::MAX, usize::MAX),
         };
-        let (mut items, mut rest): (_, Option<Rest<L::Key>>) = (Vec::new(), None);
+        let (mut items, mut rest): (_, Option<RemainingRows<L::Key>>) = (Vec::new(), None);
         let (mut taken, mut scanned) = (0, 0);
         let mut next = None;
-        for item in L::rows(view, &self.asked) {
+        for item in L::rows(view, &self.query) {
             meter.row(self.steps())?;
             if !self.sees(&item) {
                 continue;
@@ -277,14 +277,14 @@ impl<L: List> Listing<L> {
             }
             taken += 1;
             // Rows of the rest, too: a blocking query waits for changes of everything that it shows.
-            let item = L::complete(view, &self.asked, item);
+            let item = L::complete(view, &self.query, item);
             match &mut rest {
                 Some(rest) => rest.rows += 1,
                 None if items.len() < KEPT_ROWS => items.push(item),
-                none => *none = Some(Rest { from: self.owned_key(&item)?, rows: 1 }),
+                none => *none = Some(RemainingRows { from: self.owned_key(&item)?, rows: 1 }),
             }
         }
-        Ok(Page { items, rest, view: view.snapshot(), next })
+        Ok(ListPage { items, rest, view: view.snapshot(), next })
     }
 
     /// Passes rows of `view` to `write`, starting at `rest`, until it returns `false`. Returns the new rest, which
@@ -292,14 +292,14 @@ impl<L: List> Listing<L> {
     pub(crate) fn resume(
         &mut self,
         view: &Snapshot,
-        rest: Rest<L::Key>,
+        rest: RemainingRows<L::Key>,
         meter: &mut Meter,
         mut write: impl FnMut(&L::Item) -> Result<bool, ApiError>,
-    ) -> Result<Option<Rest<L::Key>>, ApiError> {
+    ) -> Result<Option<RemainingRows<L::Key>>, ApiError> {
         let mut left = rest.rows;
-        self.asked.from = Some(rest.from);
+        self.query.from = Some(rest.from);
         let view = view.tracked();
-        for item in L::rows(&view, &self.asked) {
+        for item in L::rows(&view, &self.query) {
             meter.row(self.steps())?;
             if !self.sees(&item) || !self.matches(&item, meter)? {
                 continue;
@@ -307,9 +307,9 @@ impl<L: List> Listing<L> {
             if left == 0 {
                 break;
             }
-            let item = L::complete(&view, &self.asked, item);
+            let item = L::complete(&view, &self.query, item);
             if !write(&item)? {
-                return Ok(Some(Rest { from: self.owned_key(&item)?, rows: left }));
+                return Ok(Some(RemainingRows { from: self.owned_key(&item)?, rows: left }));
             }
             left -= 1;
         }
@@ -357,24 +357,24 @@ fn first_field(selector: &str) -> Box<str> {
 
 /// Serves a list request.
 async fn serve<L: List>(call: NomadRequest) -> Reply {
-    let listing = if is_slow(call.query.text("filter").unwrap_or_default()) {
+    let request = if is_slow(call.query.text("filter").unwrap_or_default()) {
         let turn = call.app.turn(Urgency::Now).await?;
-        let (listing, meter) =
-            ServerState::compute(call.app.meter(), turn, |_| Listing::<L>::of(&call));
+        let (request, meter) =
+            ServerState::compute(call.app.meter(), turn, |_| ListRequest::<L>::of(&call));
         call.app.requester().note_waited(&meter);
-        listing?
+        request?
     } else {
-        Listing::<L>::of(&call)?
+        ListRequest::<L>::of(&call)?
     };
     // A short page runs without a turn, because it costs less than the wait for one.
-    let (read, bytes) = (&listing.asked.read, listing.bytes());
-    let page = |view: &Tracked, meter: &mut Meter| listing.page(view, meter);
-    let answer = if listing.is_short() {
+    let (read, bytes) = (&request.query.read, request.bytes());
+    let page = |view: &Tracked, meter: &mut Meter| request.page(view, meter);
+    let answer = if request.is_short() {
         call.app.read_few(read, call.client, bytes, page).await?
     } else {
         call.app.read(read, call.client, bytes, page).await?
     };
-    let Page { next, .. } = &answer.value;
+    let ListPage { next, .. } = &answer.value;
     let meta = Meta { index: answer.index, next_token: next.clone() };
-    stream::reply::<L>(answer.value, listing, &call, &meta)
+    stream::reply::<L>(answer.value, request, &call, &meta)
 }

@@ -8,7 +8,7 @@ use statehold_store::{Entry, KeyRange, ReadView, Tracked, WriteTxn};
 
 use crate::acl::access::{Capability, Rule};
 use crate::api::Reply;
-use crate::api::list::{Asked, List};
+use crate::api::list::{List, ListQuery};
 use crate::api::parameter::Parameter;
 use crate::api::params::Read;
 use crate::error::ApiError;
@@ -49,13 +49,13 @@ impl List for NamespaceList {
 
     fn rows<'v>(
         view: &'v Tracked,
-        asked: &'v Asked<String>,
+        query: &'v ListQuery<String>,
     ) -> impl Iterator<Item = NamespaceItem> + 'v {
-        let mut range = KeyRange::<String>::prefix(asked.text("prefix"));
-        if let Some(from) = asked.from() {
-            range = range.resume(from, asked.order());
+        let mut range = KeyRange::<String>::prefix(query.text("prefix"));
+        if let Some(from) = query.from() {
+            range = range.resume(from, query.order());
         }
-        let rows = view.scan::<Namespaces>(&range, asked.order());
+        let rows = view.scan::<Namespaces>(&range, query.order());
         rows.map(|row| NamespaceItem { row: row.clone() })
     }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::acl::access::{Level, Rule};
 use crate::api::Reply;
-use crate::api::list::{Asked, List};
+use crate::api::list::{List, ListQuery};
 use crate::api::parameter::{Kind, Parameter};
 use crate::api::params::Read;
 use crate::error::ApiError;
@@ -32,25 +32,28 @@ impl List for NodeList {
     type Item = NodeItem;
     type Stub<'i> = NodeStub<'i>;
 
-    fn rows<'v>(view: &'v Tracked, asked: &'v Asked<Uuid>) -> impl Iterator<Item = NodeItem> + 'v {
+    fn rows<'v>(
+        view: &'v Tracked,
+        query: &'v ListQuery<Uuid>,
+    ) -> impl Iterator<Item = NodeItem> + 'v {
         // The empty prefix matches every ID.
-        let prefix = asked.hex("prefix").copied().or_else(|| HexPrefix::parse("").ok());
+        let prefix = query.hex("prefix").copied().or_else(|| HexPrefix::parse("").ok());
         let rows = prefix
             .into_iter()
-            .flat_map(|prefix| list_nodes(view, &prefix, asked.order(), asked.from().copied()));
+            .flat_map(|prefix| list_nodes(view, &prefix, query.order(), query.from().copied()));
         // Nomad: command/agent/http.go, parseNodeListStubFields. Any value that is not true counts as false.
-        let flag = |name| matches!(asked.text(name), "1" | "t" | "T" | "true" | "TRUE" | "True");
+        let flag = |name| matches!(query.text(name), "1" | "t" | "T" | "true" | "TRUE" | "True");
         let fields = NodeStubFields { os: flag("os"), resources: flag("resources") };
         // The host volumes of each node are a scan of their own, which only a filter of that field needs here.
-        let filtered = asked.reads(&[HOST_VOLUMES]);
+        let filtered = query.reads(&[HOST_VOLUMES]);
         rows.map(move |node| {
             let item = NodeItem::without_host_volumes(node).showing(fields);
             if filtered { item.with_host_volumes(view) } else { item }
         })
     }
 
-    fn complete(view: &Tracked, asked: &Asked<Uuid>, item: NodeItem) -> NodeItem {
-        if asked.reads(&[HOST_VOLUMES]) { item } else { item.with_host_volumes(view) }
+    fn complete(view: &Tracked, query: &ListQuery<Uuid>, item: NodeItem) -> NodeItem {
+        if query.reads(&[HOST_VOLUMES]) { item } else { item.with_host_volumes(view) }
     }
 
     fn key(item: &NodeItem) -> Uuid {

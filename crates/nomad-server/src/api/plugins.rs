@@ -4,7 +4,7 @@ use statehold_nomad::{CsiPlugins, PluginItem, PluginStub, PluginView, list_plugi
 use statehold_store::{ReadView, Tracked};
 
 use crate::acl::access::{Capability, Level, Rule};
-use crate::api::list::{Asked, List};
+use crate::api::list::{List, ListQuery};
 use crate::api::parameter::Parameter;
 use crate::api::params::Read;
 use crate::api::{Reply, reply};
@@ -26,12 +26,12 @@ impl List for CsiPluginList {
 
     fn rows<'v>(
         view: &'v Tracked,
-        asked: &'v Asked<String>,
+        query: &'v ListQuery<String>,
     ) -> impl Iterator<Item = PluginItem> + 'v {
-        let from = asked.from().map(String::as_str);
-        let plugins = list_plugins(view, asked.text("prefix"), asked.order(), from);
+        let from = query.from().map(String::as_str);
+        let plugins = list_plugins(view, query.text("prefix"), query.order(), from);
         // A plugin may run on every node, so its instances are read only for filters that use them.
-        let reads_instances = asked.reads(&PluginItem::INSTANCE_FIELDS);
+        let reads_instances = query.reads(&PluginItem::INSTANCE_FIELDS);
         plugins.map(move |plugin| {
             if reads_instances {
                 PluginItem::new(view, plugin)

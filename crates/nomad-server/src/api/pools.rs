@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::acl::access::{Level, Rule};
 use crate::api::Reply;
-use crate::api::list::{Asked, List};
+use crate::api::list::{List, ListQuery};
 use crate::api::parameter::Parameter;
 use crate::api::params::Read;
 use crate::error::ApiError;
@@ -27,17 +27,17 @@ impl List for NodePoolList {
 
     fn rows<'v>(
         view: &'v Tracked,
-        asked: &'v Asked<String>,
+        query: &'v ListQuery<String>,
     ) -> impl Iterator<Item = NodePool> + 'v {
         // Pools have no table: they are collected from the nodes, and there are few.
         let mut pools = list_node_pools(view);
-        if asked.order() == Order::Descending {
+        if query.order() == Order::Descending {
             pools.reverse();
         }
-        let prefix = asked.text("prefix");
+        let prefix = query.text("prefix");
         pools.retain(|pool| pool.name.starts_with(prefix));
         let before = move |pool: &NodePool| {
-            asked.from().is_some_and(|from| match asked.order() {
+            query.from().is_some_and(|from| match query.order() {
                 Order::Ascending => *pool.name < **from,
                 Order::Descending => *pool.name > **from,
             })

@@ -16,7 +16,7 @@ use crate::api::params::per_page;
 use crate::api::reply::Meta;
 use crate::api::{Reply, reply};
 use crate::error::ApiError;
-use crate::node::turns::Subject;
+use crate::node::provider_locks::Subject;
 use crate::request::NomadRequest;
 use crate::state::NomadState;
 
@@ -46,13 +46,13 @@ impl Page {
         Ok(Self { plugin: text("plugin_id"), entries_max, token: text("next_token") })
     }
 
-    fn asked(&self) -> ProviderPage<'_> {
+    fn to_provider(&self) -> ProviderPage<'_> {
         ProviderPage { entries_max: self.entries_max, token: &self.token }
     }
 }
 
 /// Returns the full ID of the plugin that the unique prefix `id` identifies, if there is one.
-fn plugin_meant(call: &NomadRequest, id: &str) -> Option<Box<str>> {
+fn resolve_plugin(call: &NomadRequest, id: &str) -> Option<Box<str>> {
     let view = call.app.store().snapshot();
     find_plugin(&view, id).ok().map(|plugin| plugin.id.clone())
 }
@@ -67,14 +67,14 @@ fn sees(call: &NomadRequest) -> impl Fn(&str) -> bool + Send + 'static {
 // Nomad: nomad/structs/structs.go, QueryMeta.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Asked {
+struct ProviderMeta {
     index: u64,
     last_contact: u64,
     known_leader: bool,
     next_token: Box<str>,
 }
 
-impl Asked {
+impl ProviderMeta {
     fn at(index: u64, next_token: Box<str>) -> Self {
         Self { index, last_contact: 0, known_leader: true, next_token }
     }
@@ -85,7 +85,7 @@ impl Asked {
 struct Volumes<'v> {
     volumes: Vec<ExternalVolumeView<'v>>,
     #[serde(flatten)]
-    asked: Asked,
+    meta: ProviderMeta,
 }
 
 #[derive(Serialize)]
@@ -93,30 +93,30 @@ struct Volumes<'v> {
 struct Snapshots<'v> {
     snapshots: Vec<SnapshotView<'v>>,
     #[serde(flatten)]
-    asked: Asked,
+    meta: ProviderMeta,
 }
 
 /// `GET /v1/volumes/external`: the volumes of a provider, registered here or not.
 // Nomad: command/agent/csi_endpoint.go, HTTPServer.CSIExternalVolumesRequest.
 pub(crate) async fn volumes(call: NomadRequest) -> Reply {
     let page = Page::of(&call)?;
-    let plugin = plugin_meant(&call, &page.plugin);
+    let plugin = resolve_plugin(&call, &page.plugin);
     let pretty = call.query.pretty();
     let (sees, of) = (sees(&call), plugin.clone().unwrap_or_default());
     let ask = move |app: &NomadState| {
         let view = app.store().snapshot();
         let providers = app.node().providers();
-        let found = list_external_volumes(&view, providers, &page.plugin, &page.asked())?;
+        let found = list_external_volumes(&view, providers, &page.plugin, &page.to_provider())?;
         // Data that another namespace registered is hidden from callers without its permission.
         let volumes = found.volumes.iter();
         let volumes =
             volumes.filter(|volume| !is_foreign_data(&view, &of, &volume.external_id, &sees));
         let volumes = volumes.map(ExternalVolumeView::new).collect();
         let index = view.index();
-        let body = Volumes { volumes, asked: Asked::at(index, found.next_token) };
+        let body = Volumes { volumes, meta: ProviderMeta::at(index, found.next_token) };
         Ok((reply::render(&body, pretty)?, index))
     };
-    let (body, index) = call.app.ask([], plugin.as_deref(), ask).await?;
+    let (body, index) = call.app.with_providers([], plugin.as_deref(), ask).await?;
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
@@ -124,7 +124,7 @@ pub(crate) async fn volumes(call: NomadRequest) -> Reply {
 // Nomad: command/agent/csi_endpoint.go, HTTPServer.csiSnapshotList.
 pub(crate) async fn snapshots(call: NomadRequest) -> Reply {
     let page = Page::of(&call)?;
-    let plugin = plugin_meant(&call, &page.plugin);
+    let plugin = resolve_plugin(&call, &page.plugin);
     let secrets = secrets(&call);
     let pretty = call.query.pretty();
     let sees = sees(&call);
@@ -132,17 +132,19 @@ pub(crate) async fn snapshots(call: NomadRequest) -> Reply {
         let view = app.store().snapshot();
         let providers = app.node().providers();
         let found =
-            list_external_snapshots(&view, providers, &page.plugin, &page.asked(), &secrets)?;
+            list_external_snapshots(&view, providers, &page.plugin, &page.to_provider(), &secrets)?;
         let index = view.index();
         let listed = found.snapshots.iter().filter(|snapshot| {
             !is_foreign_data(&view, &found.plugin_id, &snapshot.external_volume_id, &sees)
         });
         let listed = listed.map(|snapshot| SnapshotView::listed(&found.plugin_id, snapshot));
-        let body =
-            Snapshots { snapshots: listed.collect(), asked: Asked::at(index, found.next_token) };
+        let body = Snapshots {
+            snapshots: listed.collect(),
+            meta: ProviderMeta::at(index, found.next_token),
+        };
         Ok((reply::render(&body, pretty)?, index))
     };
-    let (body, index) = call.app.ask([], plugin.as_deref(), ask).await?;
+    let (body, index) = call.app.with_providers([], plugin.as_deref(), ask).await?;
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
@@ -190,11 +192,11 @@ pub(crate) async fn create_snapshots(mut call: NomadRequest) -> Reply {
         )?;
         let index = view.index();
         let taken = taken.iter().map(SnapshotView::created).collect();
-        let body = Snapshots { snapshots: taken, asked: Asked::at(index, "".into()) };
+        let body = Snapshots { snapshots: taken, meta: ProviderMeta::at(index, "".into()) };
         Ok((reply::render(&body, pretty)?, index))
     };
     let plugins = plugins.iter().map(|plugin| &**plugin);
-    let (body, index) = call.app.ask(subjects, plugins, create).await?;
+    let (body, index) = call.app.with_providers(subjects, plugins, create).await?;
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
@@ -203,7 +205,7 @@ pub(crate) async fn create_snapshots(mut call: NomadRequest) -> Reply {
 pub(crate) async fn delete_snapshot(call: NomadRequest) -> Reply {
     let text = |name| call.query.text(name).unwrap_or_default().to_owned();
     let (plugin_id, snapshot) = (text("plugin_id"), text("snapshot_id"));
-    let plugin = plugin_meant(&call, &plugin_id);
+    let plugin = resolve_plugin(&call, &plugin_id);
     let whole_id = plugin.clone().unwrap_or_default();
     let subject = Subject::Snapshot(whole_id, snapshot.as_str().into());
     let secrets = secrets(&call);
@@ -224,6 +226,6 @@ pub(crate) async fn delete_snapshot(call: NomadRequest) -> Reply {
         )?;
         Ok(view.index())
     };
-    let index = call.app.ask([subject], plugin.as_deref(), delete).await?;
+    let index = call.app.with_providers([subject], plugin.as_deref(), delete).await?;
     Ok(reply::empty(&Meta::at(index)))
 }

@@ -22,7 +22,7 @@ const ALL: &str = "all";
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Found {
+struct SearchReply {
     /// `null` for contexts that are always empty here, as in an empty Nomad.
     matches: BTreeMap<&'static str, Option<Vec<String>>>,
     truncations: BTreeMap<&'static str, bool>,
@@ -44,12 +44,12 @@ pub(crate) async fn run(mut call: NomadRequest) -> Reply {
             let (mut matches, mut truncations) = (BTreeMap::new(), BTreeMap::new());
             for context in &seen {
                 let (access, prefix) = (&call.access, &body.prefix);
-                let found = matching(view, access, *context, namespace, prefix, meter);
+                let found = visible_matches(view, access, *context, namespace, prefix, meter);
                 let ids = (!context.is_always_empty()).then_some(found.ids);
                 matches.insert(context.as_str(), ids);
                 truncations.insert(context.as_str(), found.truncated);
             }
-            render.json(&Found {
+            render.json(&SearchReply {
                 matches,
                 truncations,
                 index: view.index(),
@@ -82,7 +82,7 @@ fn contexts_seen(
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct FuzzyFound {
+struct FuzzySearchReply {
     matches: BTreeMap<&'static str, Vec<FuzzyMatch>>,
     truncations: BTreeMap<&'static str, bool>,
     index: u64,
@@ -130,7 +130,7 @@ pub(crate) async fn fuzzy(mut call: NomadRequest) -> Reply {
                     add("tasks", parts.tasks);
                 }
             }
-            render.json(&FuzzyFound {
+            render.json(&FuzzySearchReply {
                 matches,
                 truncations,
                 index: view.index(),
@@ -181,7 +181,7 @@ fn may_see(access: &Access, context: SearchContext, namespace: &str) -> bool {
 }
 
 /// Returns the matches of a context that the caller may see.
-fn matching<V: ReadView>(
+fn visible_matches<V: ReadView>(
     view: &V,
     access: &Access,
     context: SearchContext,
@@ -197,7 +197,9 @@ fn matching<V: ReadView>(
         let names = KeyRange::<String>::prefix(prefix);
         let rows = view.scan::<Namespaces>(&names, Order::Ascending);
         let seen = rows.filter(|row| access.has(&row.name, Capability::ANY));
-        return most(seen.map(|row| row.name.to_string()).take(SEARCH_MATCHES_MAX + 1).collect());
+        return truncate_matches(
+            seen.map(|row| row.name.to_string()).take(SEARCH_MATCHES_MAX + 1).collect(),
+        );
     }
     match needed(context) {
         Some(needed) if namespace == ALL_NAMESPACES => {
@@ -212,14 +214,14 @@ fn matching<V: ReadView>(
                     return SearchMatches { ids, truncated: true };
                 }
             }
-            most(ids)
+            truncate_matches(ids)
         }
         _ => search_while(view, namespace, context, prefix, &mut goes_on),
     }
 }
 
 /// Truncates IDs to the maximum number of matches, and notes whether there were more.
-fn most(mut ids: Vec<String>) -> SearchMatches {
+fn truncate_matches(mut ids: Vec<String>) -> SearchMatches {
     let truncated = ids.len() > SEARCH_MATCHES_MAX;
     ids.truncate(SEARCH_MATCHES_MAX);
     SearchMatches { ids, truncated }

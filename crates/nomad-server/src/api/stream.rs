@@ -9,7 +9,7 @@ use futures_util::stream;
 use statehold_store::Snapshot;
 
 use crate::api::Reply;
-use crate::api::list::{List, Listing, Page, Rest};
+use crate::api::list::{List, ListPage, ListRequest, RemainingRows};
 use crate::api::reply;
 use crate::api::reply::Meta;
 use crate::error::ApiError;
@@ -21,12 +21,12 @@ use statehold_server_core::unsent::CHUNK;
 
 /// Returns the reply with the rows of a page.
 pub(crate) fn reply<L: List>(
-    page: Page<L>,
-    listing: Listing<L>,
+    page: ListPage<L>,
+    request: ListRequest<L>,
     call: &NomadRequest,
     meta: &Meta,
 ) -> Reply {
-    let Page { items, mut rest, view, .. } = page;
+    let ListPage { items, mut rest, view, .. } = page;
     // Capacity for the last row of a chunk, which exceeds its limit.
     let room = if items.len() > 64 { CHUNK + 4096 } else { 1024 };
     let mut writer = Writer { pretty: call.query.pretty(), began: false };
@@ -35,7 +35,7 @@ pub(crate) fn reply<L: List>(
         if first.len() >= CHUNK {
             // Kept rows that do not fit are read again as well.
             let rows = items.len() - at + rest.map_or(0, |rest| rest.rows);
-            rest = Some(Rest { from: listing.owned_key(item)?, rows });
+            rest = Some(RemainingRows { from: request.owned_key(item)?, rows });
             break;
         }
         writer.row(&mut first, &L::stub(item))?;
@@ -44,7 +44,7 @@ pub(crate) fn reply<L: List>(
         writer.end(&mut first);
         return Ok(reply::json_body(first, meta));
     };
-    let rows = Rows { app: call.app.clone(), view, listing, rest: Some(rest), writer };
+    let rows = Rows { app: call.app.clone(), view, request, rest: Some(rest), writer };
     let chunks = stream::unfold((rows, Some(first)), next);
     Ok(reply::json_body(Body::from_stream(chunks), meta))
 }
@@ -71,19 +71,19 @@ async fn next<L: List>(
 struct Rows<L: List> {
     app: NomadState,
     view: Snapshot,
-    listing: Listing<L>,
-    rest: Option<Rest<L::Key>>,
+    request: ListRequest<L>,
+    rest: Option<RemainingRows<L::Key>>,
     writer: Writer,
 }
 
 impl<L: List> Rows<L> {
     /// Returns the next chunk of the array.
-    async fn chunk(&mut self, rest: Rest<L::Key>) -> Result<Vec<u8>, ApiError> {
+    async fn chunk(&mut self, rest: RemainingRows<L::Key>) -> Result<Vec<u8>, ApiError> {
         let turn = self.app.turn_for_part().await?;
         // The token of a client that reads slowly may expire, which truncates the list.
         self.app.still_admits()?;
         let mut meter = self.app.meter_for_part();
-        if self.listing.leaves_out() {
+        if self.request.leaves_out() {
             return ServerState::compute(meter, turn, |meter| self.write(rest, meter)).0;
         }
         // Without skipped rows a chunk takes a fraction of a millisecond, less than moving the thread's other tasks.
@@ -92,10 +92,14 @@ impl<L: List> Rows<L> {
         chunk
     }
 
-    fn write(&mut self, rest: Rest<L::Key>, meter: &mut Meter) -> Result<Vec<u8>, ApiError> {
+    fn write(
+        &mut self,
+        rest: RemainingRows<L::Key>,
+        meter: &mut Meter,
+    ) -> Result<Vec<u8>, ApiError> {
         let mut chunk = Vec::with_capacity(CHUNK + 4096);
         let writer = &mut self.writer;
-        self.rest = self.listing.resume(&self.view, rest, meter, |item| {
+        self.rest = self.request.resume(&self.view, rest, meter, |item| {
             if chunk.len() >= CHUNK {
                 return Ok(false);
             }

@@ -11,15 +11,15 @@ use statehold_nomad::{
 use statehold_store::{Entry, ReadView, Snapshot, Tracked, WriteTxn};
 
 use crate::acl::access::{Capability, Rule};
-use crate::api::list::{Asked, List};
+use crate::api::list::{List, ListQuery};
 use crate::api::parameter::Parameter;
 use crate::api::params::Read;
 use crate::api::provided::secrets;
 use crate::api::reply::Meta;
 use crate::api::{Reply, reply};
 use crate::error::ApiError;
-use crate::node::csi_work::Begun;
-use crate::node::turns::Subject;
+use crate::node::csi_work::PendingWork;
+use crate::node::provider_locks::Subject;
 use crate::request::NomadRequest;
 use crate::state::NomadState;
 
@@ -50,23 +50,23 @@ impl List for CsiVolumeList {
 
     fn rows<'v>(
         view: &'v Tracked,
-        asked: &'v Asked<Self::Key>,
+        query: &'v ListQuery<Self::Key>,
     ) -> impl Iterator<Item = VolumeItem> + 'v {
-        let query = VolumeQuery {
-            conjuncts: asked.conjuncts(),
-            namespace: asked.namespace(),
-            prefix: asked.text("prefix"),
-            plugin_prefix: asked.text("plugin_id"),
-            node: asked.hex("node_id"),
-            order: asked.order(),
-            from: asked.from().map(|(namespace, id)| (namespace.as_str(), id.as_str())),
+        let volumes = VolumeQuery {
+            conjuncts: query.conjuncts(),
+            namespace: query.namespace(),
+            prefix: query.text("prefix"),
+            plugin_prefix: query.text("plugin_id"),
+            node: query.hex("node_id"),
+            order: query.order(),
+            from: query.from().map(|(namespace, id)| (namespace.as_str(), id.as_str())),
         };
         let mut facts = HealthReader::new(view);
         // Any number of allocations may claim a volume, so claims are read only for filters that use them.
-        if !asked.reads(&VolumeItem::CLAIM_FIELDS) {
+        if !query.reads(&VolumeItem::CLAIM_FIELDS) {
             facts = facts.without_claims();
         }
-        list_volumes(view, &query).map(move |volume| VolumeItem::new(&mut facts, volume))
+        list_volumes(view, &volumes).map(move |volume| VolumeItem::new(&mut facts, volume))
     }
 
     fn key(item: &VolumeItem) -> (&str, &str) {
@@ -198,7 +198,7 @@ pub(crate) async fn put(mut call: NomadRequest) -> Reply {
             })?;
             Ok((reply::render(&Registered::new(&view, &keys), pretty)?, view.index()))
         };
-        call.app.ask(subjects, plugins.iter().map(|plugin| &**plugin), register).await?
+        call.app.with_providers(subjects, plugins.iter().map(|plugin| &**plugin), register).await?
     } else {
         let write = move |txn: &mut WriteTxn<'_>, now| {
             if limited {
@@ -238,7 +238,7 @@ pub(crate) async fn create(mut call: NomadRequest) -> Reply {
                 check_snapshot(&view, providers, plugin, snapshot, &volume.secrets, own)?;
             }
         }
-        let begun = Begun::create(app.node(), &view, &namespace, &volumes)
+        let work = PendingWork::create(app.node(), &view, &namespace, &volumes)
             .map_err(|error| ApiError::not_begun(&error))?;
         let recorded = create_with_provider(&view, app.node().providers(), &namespace, volumes)
             .map_err(ApiError::from)
@@ -254,15 +254,15 @@ pub(crate) async fn create(mut call: NomadRequest) -> Reply {
             Ok((view, keys))
         });
         match &done {
-            Ok(_) => begun.done(),
+            Ok(_) => work.done(),
             // The provider may have created a volume although its call failed.
-            Err(_) => begun.settle(app),
+            Err(_) => work.settle(app),
         }
         let (view, keys) = done?;
         Ok((reply::render(&Registered::new(&view, &keys), pretty)?, view.index()))
     };
     let plugins = plugins.iter().map(|plugin| &**plugin);
-    let (body, index) = call.app.ask(subjects, plugins, create).await?;
+    let (body, index) = call.app.with_providers(subjects, plugins, create).await?;
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
@@ -291,23 +291,23 @@ pub(crate) async fn delete_external(call: NomadRequest) -> Reply {
             return Err(ApiError::too_many("the volume was registered again meanwhile; try again"));
         }
         // An absent volume is left to the domain, which has Nomad's error for it.
-        let begun = match view.get::<CsiVolumes>((&namespace, &id)) {
-            Some(volume) => Begun::delete(app.node(), volume),
-            None => Ok(Begun::default()),
+        let work = match view.get::<CsiVolumes>((&namespace, &id)) {
+            Some(volume) => PendingWork::delete(app.node(), volume),
+            None => Ok(PendingWork::default()),
         };
-        let begun = begun.map_err(|error| ApiError::not_begun(&error))?;
+        let work = work.map_err(|error| ApiError::not_begun(&error))?;
         let asked =
             delete_with_provider(&view, app.node().providers(), &namespace, &[&id], &secrets);
         let forget = |txn: &mut WriteTxn<'_>, _| Ok(deregister(txn, &namespace, &[&id], false)?);
         let forgotten = asked.map_err(ApiError::from).and_then(|()| app.write_blocking(forget));
         match &forgotten {
-            Ok(_) => begun.done(),
+            Ok(_) => work.done(),
             // The provider may have deleted the data although its call failed.
-            Err(_) => begun.settle(app),
+            Err(_) => work.settle(app),
         }
         Ok(forgotten?.0.index())
     };
-    let index = call.app.ask(subjects, plugin.as_deref(), delete).await?;
+    let index = call.app.with_providers(subjects, plugin.as_deref(), delete).await?;
     Ok(reply::empty(&Meta::at(index)))
 }
 
@@ -340,7 +340,7 @@ pub(crate) async fn detach(call: NomadRequest) -> Reply {
         }
         held.map_or(Ok(index), |held| Err(ApiError::from(held).at(index)))
     };
-    let index = call.app.ask([Subject::Row(row)], plugin.as_deref(), detach).await?;
+    let index = call.app.with_providers([Subject::Row(row)], plugin.as_deref(), detach).await?;
     Ok(reply::empty(&Meta::at(index)))
 }
 

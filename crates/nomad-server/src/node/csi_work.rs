@@ -11,13 +11,13 @@ use crate::node::csi_dir::Pending;
 use crate::node::local::LocalNode;
 use statehold_server_core::state::ServerState;
 
-/// The intents of a request, with their providers. The caller MUST end them with [`Begun::done`] or
-/// [`Begun::settle`].
+/// The intents of a request, with their providers. The caller MUST end them with [`PendingWork::done`] or
+/// [`PendingWork::settle`].
 #[must_use]
 #[derive(Default)]
-pub(crate) struct Begun(Vec<(Box<str>, Arc<CsiDir>, Pending)>);
+pub(crate) struct PendingWork(Vec<(Box<str>, Arc<CsiDir>, Pending)>);
 
-impl Begun {
+impl PendingWork {
     /// Writes the intents to create the new ones among `volumes`. Skips a name that its provider knows, because data
     /// that existed before the request MUST survive a crash.
     ///
@@ -29,34 +29,30 @@ impl Begun {
         namespace: &str,
         volumes: &[VolumeSpec],
     ) -> io::Result<Self> {
-        let mut begun = Self::default();
+        let mut work = Self::default();
         for spec in volumes {
             let namespace = if spec.namespace.is_empty() { namespace } else { &spec.namespace };
             let Some(provider) = node.csi_dir(&spec.plugin_id) else { continue };
             let is_known = view.get::<CsiVolumes>((namespace, &spec.id)).is_some();
             if !is_known && provider.find_volume(&spec.name).is_none() {
-                begun.begin(
-                    &spec.plugin_id,
-                    provider,
-                    Pending::Create { name: spec.name.clone() },
-                )?;
+                work.begin(&spec.plugin_id, provider, Pending::Create { name: spec.name.clone() })?;
             }
         }
-        Ok(begun)
+        Ok(work)
     }
 
     /// Writes the intent to delete a volume.
     pub(crate) fn delete(node: &LocalNode, volume: &CsiVolume) -> io::Result<Self> {
-        let mut begun = Self::default();
+        let mut work = Self::default();
         if let Some(provider) = node.csi_dir(&volume.plugin_id) {
             let pending = Pending::Delete {
                 namespace: volume.namespace.clone(),
                 id: volume.id.clone(),
                 external_id: volume.remote_id().into(),
             };
-            begun.begin(&volume.plugin_id, provider, pending)?;
+            work.begin(&volume.plugin_id, provider, pending)?;
         }
-        Ok(begun)
+        Ok(work)
     }
 
     fn begin(&mut self, plugin: &str, provider: &Arc<CsiDir>, pending: Pending) -> io::Result<()> {

@@ -103,7 +103,7 @@ impl Executable {
         operation: &str,
         request: &HostVolumeRequest,
         more: &[(&str, String)],
-    ) -> Result<Run, PluginError> {
+    ) -> Result<Output, PluginError> {
         // Nomad marshals a nil map, which Go writes as `null`.
         let parameters = if request.parameters.is_empty() {
             "null".to_owned()
@@ -127,7 +127,7 @@ impl Executable {
     }
 
     /// Runs the program once and returns its output. Blocks for at most `max`.
-    fn run(&self, operation: &str, env: &[(&str, String)], max: Duration) -> io::Result<Run> {
+    fn run(&self, operation: &str, env: &[(&str, String)], max: Duration) -> io::Result<Output> {
         let mut command = Command::new(self.plugins.join(&*self.id));
         command
             .arg(operation)
@@ -146,14 +146,14 @@ impl Executable {
             let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
             let (stdout, stderr, status) =
                 tokio::try_join!(read(stdout), read(stderr), child.wait())?;
-            group.spare();
+            group.keep_alive();
             if !stderr.is_empty() {
                 let stderr = String::from_utf8_lossy(&stderr);
                 tracing::info!(plugin = %self.id, operation, stderr = stderr.trim_end(), "plugin");
             }
             let failure = (!status.success()).then(|| status.to_string());
             // Go's `exec.ExitError` has no colon, and clients print the message.
-            Ok(Run {
+            Ok(Output {
                 failure: failure.map(|text| text.replace("exit status: ", "exit status ")),
                 stdout,
             })
@@ -186,7 +186,7 @@ impl Executable {
     }
 }
 
-/// The process group of a program. Kills the remaining processes on drop, unless [`Group::spare`] was called.
+/// The process group of a program. Kills the remaining processes on drop, unless [`Group::keep_alive`] was called.
 struct Group(Option<Pid>);
 
 impl Group {
@@ -195,7 +195,7 @@ impl Group {
     }
 
     /// Keeps the remaining processes alive, because the program ended by itself.
-    fn spare(mut self) {
+    fn keep_alive(mut self) {
         self.0 = None;
     }
 }
@@ -220,7 +220,7 @@ async fn read(from: Option<impl tokio::io::AsyncRead + Unpin>) -> io::Result<Vec
 }
 
 /// The result of one run.
-struct Run {
+struct Output {
     /// The exit status, unless the program succeeded.
     failure: Option<String>,
     stdout: Vec<u8>,
@@ -242,7 +242,7 @@ struct Created {
 }
 
 /// Validates the output of a create, because rows store the path and a later delete passes it to the plugin.
-fn checked(created: Created) -> Result<CreatedPath, String> {
+fn validate(created: Created) -> Result<CreatedPath, String> {
     let Created { path, bytes } = created;
     let plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
     // `components` drops every `.`, which is harmless in a path.
@@ -303,7 +303,7 @@ impl HostVolumePlugin for Executable {
         }
         let created: Created = serde_json::from_slice(&run.stdout)
             .map_err(|error| PluginError::Failed(error.to_string()))?;
-        checked(created).map_err(|problem| {
+        validate(created).map_err(|problem| {
             PluginError::Failed(format!("plugin {:?} answered {problem}", self.id))
         })
     }

@@ -50,7 +50,7 @@ const STOP_MAX: Duration = Duration::from_secs(2);
 
 /// The directories of host volumes and their plugins.
 #[derive(Clone, Debug)]
-pub(crate) struct Places {
+pub(crate) struct HostVolumeDirs {
     /// The directory in which plugins create volumes.
     pub(crate) volumes: PathBuf,
     /// The directory of plugin executables.
@@ -67,10 +67,10 @@ pub struct HostVolumeKeeper(Arc<Shared>);
 struct Shared {
     writes: WriteQueue,
     node: Uuid,
-    places: Places,
+    dirs: HostVolumeDirs,
     intents: Intents<Intent>,
     runtime: Handle,
-    turns: KeyedMutex<Uuid>,
+    locks: KeyedMutex<Uuid>,
     /// [`WORKS_MAX`] permits.
     works: Arc<Semaphore>,
     /// The volumes that startup has not restored yet.
@@ -144,7 +144,7 @@ impl From<NodeError> for KeepError {
 }
 
 /// A volume as of the commit that wrote it.
-pub(crate) struct Kept {
+pub(crate) struct RecordedVolume {
     pub(crate) view: Snapshot,
     pub(crate) namespace: Box<str>,
     pub(crate) id: Uuid,
@@ -154,21 +154,21 @@ impl HostVolumeKeeper {
     pub(crate) fn open(
         writes: WriteQueue,
         node: Uuid,
-        places: Places,
+        dirs: HostVolumeDirs,
         start_work: StartWork,
         runtime: Handle,
     ) -> io::Result<Self> {
-        let intents = Intents::open(places.intents.clone())?;
-        let (turns, works) = (KeyedMutex::default(), Arc::new(Semaphore::new(WORKS_MAX)));
+        let intents = Intents::open(dirs.intents.clone())?;
+        let (locks, works) = (KeyedMutex::default(), Arc::new(Semaphore::new(WORKS_MAX)));
         let (restoring, starting) = (Mutex::default(), Mutex::default());
         let (fingerprinted, stopped) = (watch::Sender::new(false), watch::Sender::new(false));
         Ok(Self(Arc::new(Shared {
             writes,
             node,
-            places,
+            dirs,
             intents,
             runtime,
-            turns,
+            locks,
             works,
             restoring,
             fingerprinted,
@@ -198,14 +198,14 @@ impl HostVolumeKeeper {
         writer: Writer,
         namespace: String,
         spec: HostVolumeSpec,
-    ) -> Result<Kept, KeepError> {
+    ) -> Result<RecordedVolume, KeepError> {
         self.wait_for_fingerprints().await?;
         let fresh = Uuid::new_v4();
         // An invalid ID locks a fresh one; the plan then rejects it.
-        self.in_turn(parse_id(&spec.id).unwrap_or(fresh), move |shared| {
+        self.with_lock(parse_id(&spec.id).unwrap_or(fresh), move |shared| {
             let view = shared.view();
             shared.check_settled(&spec.id)?;
-            shared.carry_out(&writer, plan_host_create(&view, now(), &namespace, spec, fresh)?)
+            shared.execute_plan(&writer, plan_host_create(&view, now(), &namespace, spec, fresh)?)
         })
         .await
     }
@@ -216,12 +216,12 @@ impl HostVolumeKeeper {
         writer: Writer,
         namespace: String,
         spec: HostVolumeSpec,
-    ) -> Result<Kept, KeepError> {
+    ) -> Result<RecordedVolume, KeepError> {
         let fresh = Uuid::new_v4();
-        self.in_turn(parse_id(&spec.id).unwrap_or(fresh), move |shared| {
+        self.with_lock(parse_id(&spec.id).unwrap_or(fresh), move |shared| {
             let view = shared.view();
             shared.check_settled(&spec.id)?;
-            shared.carry_out(&writer, plan_host_register(&view, now(), &namespace, spec, fresh)?)
+            shared.execute_plan(&writer, plan_host_register(&view, now(), &namespace, spec, fresh)?)
         })
         .await
     }
@@ -234,7 +234,7 @@ impl HostVolumeKeeper {
         id: String,
         force: bool,
     ) -> Result<u64, KeepError> {
-        self.in_turn(parse_id(&id).unwrap_or_default(), move |shared| {
+        self.with_lock(parse_id(&id).unwrap_or_default(), move |shared| {
             let view = shared.view();
             shared.remove(&writer, &plan_host_delete(&view, &namespace, &id, force)?)
         })
@@ -243,18 +243,18 @@ impl HostVolumeKeeper {
 
     /// Runs `work` once no other request holds the volume, on a thread that may block. It runs to its end even if the
     /// caller's future is dropped.
-    async fn in_turn<R: Send + 'static>(
+    async fn with_lock<R: Send + 'static>(
         &self,
         id: Uuid,
         work: impl FnOnce(&Shared) -> Result<R, KeepError> + Send + 'static,
     ) -> Result<R, KeepError> {
-        let turn = self.0.turns.lock(id).await.ok_or(KeepError::Busy)?;
+        let lock = self.0.locks.lock(id).await.ok_or(KeepError::Busy)?;
         let permit = Arc::clone(&self.0.works).acquire_owned().await;
         let permit = permit.map_err(|error| KeepError::Broken(error.to_string()))?;
         let shared = Arc::clone(&self.0);
         let work = move || {
             let done = work(&shared);
-            drop((turn, permit));
+            drop((lock, permit));
             done
         };
         let done = tokio::task::spawn_blocking(work).await;
@@ -283,7 +283,7 @@ impl Shared {
     }
 
     fn plugin(&self, id: &str) -> Result<Box<dyn HostVolumePlugin>, PluginError> {
-        let Places { volumes, plugins, .. } = &self.places;
+        let HostVolumeDirs { volumes, plugins, .. } = &self.dirs;
         if id == MKDIR {
             return Ok(Box::new(Mkdir::new(volumes)));
         }
@@ -297,12 +297,16 @@ impl Shared {
     }
 
     /// Carries out the node's part of a plan, and records the result.
-    fn carry_out(&self, writer: &Writer, plan: HostVolumePlan) -> Result<Kept, KeepError> {
+    fn execute_plan(
+        &self,
+        writer: &Writer,
+        plan: HostVolumePlan,
+    ) -> Result<RecordedVolume, KeepError> {
         let volume = plan.volume().clone();
         let is_new = plan.is_new();
         let answer = match plan.operation() {
-            HostOperation::Create => self.make(&volume)?,
-            _ => self.take_over(&volume),
+            HostOperation::Create => self.create_with_plugin(&volume)?,
+            _ => self.verify_registered(&volume),
         };
         if answer.is_err() {
             self.check_running()?;
@@ -312,14 +316,14 @@ impl Shared {
         let recorded = self.record(writer, plan, answer);
         match (&recorded, made) {
             // Only a new volume: an update that failed MUST NOT delete the data of the existing one.
-            (Err(_), Some(made)) if is_new => self.unmake(&volume, &made),
+            (Err(_), Some(made)) if is_new => self.undo_create(&volume, &made),
             _ => self.forget_intent(volume.id),
         }
         recorded
     }
 
     /// Creates the volume with its plugin. The inner error is the plugin's, which the plan's record evaluates.
-    fn make(
+    fn create_with_plugin(
         &self,
         volume: &HostVolume,
     ) -> Result<Result<CreatedHostVolume, HostProviderError>, KeepError> {
@@ -340,7 +344,10 @@ impl Shared {
     }
 
     /// Verifies that a registered volume of this node exists at its path.
-    fn take_over(&self, volume: &HostVolume) -> Result<CreatedHostVolume, HostProviderError> {
+    fn verify_registered(
+        &self,
+        volume: &HostVolume,
+    ) -> Result<CreatedHostVolume, HostProviderError> {
         if volume.node_id == self.node {
             verify(&volume.host_path).map_err(|error| failed(&error))?;
         }
@@ -352,7 +359,7 @@ impl Shared {
         writer: &Writer,
         plan: HostVolumePlan,
         answer: Result<CreatedHostVolume, HostProviderError>,
-    ) -> Result<Kept, KeepError> {
+    ) -> Result<RecordedVolume, KeepError> {
         let (namespace, id) = (plan.volume().namespace.clone(), plan.volume().id);
         let (view, ()) = writer.write(|txn, now| {
             let before = txn.get::<HostVolumes>((&namespace, id)).map(|volume| volume.name.clone());
@@ -369,11 +376,11 @@ impl Shared {
             }
             Ok::<_, KeepError>(())
         })?;
-        Ok(Kept { view, namespace, id })
+        Ok(RecordedVolume { view, namespace, id })
     }
 
     /// Deletes a created volume that could not be recorded. If that fails, the keeper retries.
-    fn unmake(&self, volume: &HostVolume, made: &CreatedHostVolume) {
+    fn undo_create(&self, volume: &HostVolume, made: &CreatedHostVolume) {
         let removed = self
             .plugin(&volume.plugin_id)
             .and_then(|plugin| plugin.delete(&request_for(volume), &made.host_path));
@@ -388,7 +395,7 @@ impl Shared {
 
     fn remove(&self, writer: &Writer, plan: &HostDeletePlan) -> Result<u64, KeepError> {
         let volume = plan.volume();
-        let answer = self.unmake_on_request(volume)?;
+        let answer = self.delete_with_plugin(volume)?;
         if answer.is_err() {
             self.check_running()?;
         }
@@ -421,7 +428,7 @@ impl Shared {
     }
 
     /// Deletes the volume with its plugin, if a plugin created it.
-    fn unmake_on_request(
+    fn delete_with_plugin(
         &self,
         volume: &HostVolume,
     ) -> Result<Result<(), HostProviderError>, KeepError> {
@@ -471,7 +478,7 @@ fn verify(path: &str) -> Result<(), PluginError> {
     })
 }
 
-fn is_there(path: &str) -> bool {
+fn path_exists(path: &str) -> bool {
     Path::new(path).exists()
 }
 

@@ -14,9 +14,9 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::node::csi_dir::CsiDir;
-use crate::node::host_volumes::{HostVolumeKeeper, KeepError, Places};
+use crate::node::host_volumes::{HostVolumeDirs, HostVolumeKeeper, KeepError};
 use crate::node::identity;
-use crate::node::turns::Turns;
+use crate::node::provider_locks::ProviderLocks;
 use statehold_server_core::clock::{now, now_seconds};
 use statehold_server_core::start_work::StartWork;
 use statehold_server_core::write_queue::WriteQueue;
@@ -104,7 +104,7 @@ pub struct LocalNode {
     host_volumes: HostVolumeKeeper,
     providers: Arc<Providers>,
     csi_dirs: Arc<BTreeMap<Box<str>, Arc<CsiDir>>>,
-    turns: Turns,
+    provider_locks: ProviderLocks,
 }
 
 impl LocalNode {
@@ -132,15 +132,15 @@ impl LocalNode {
             Some(path) => std::path::absolute(&path).map_err(io_error(&path)),
             None => Ok(data_dir.join(name)),
         };
-        let places = Places {
+        let dirs = HostVolumeDirs {
             volumes: absolute(options.volumes, "host_volumes")?,
             plugins: absolute(options.plugins, "host_volume_plugins")?,
             intents: data_dir.join("intents"),
         };
         let id = identity::node_id(data_dir).map_err(io_error(data_dir))?;
-        let intents = places.intents.clone();
+        let intents = dirs.intents.clone();
         let keeper =
-            HostVolumeKeeper::open(writes.clone(), id, places, work.clone(), runtime.clone())
+            HostVolumeKeeper::open(writes.clone(), id, dirs, work.clone(), runtime.clone())
                 .map_err(io_error(&intents))?;
         let (mut providers, mut csi_dirs) = (Providers::default(), BTreeMap::new());
         let mut infos = BTreeMap::new();
@@ -184,9 +184,9 @@ impl LocalNode {
         let restored = keeper.clone();
         work.run(store, "restore host volumes", move || restored.restore())
             .map_err(NodeStartError::HostVolumes)?;
-        let turns = Turns::new(providers.iter().map(|(plugin, _)| plugin));
+        let provider_locks = ProviderLocks::new(providers.iter().map(|(plugin, _)| plugin));
         let (providers, csi_dirs) = (Arc::new(providers), Arc::new(csi_dirs));
-        Ok(Self { id, host_volumes: keeper, providers, csi_dirs, turns })
+        Ok(Self { id, host_volumes: keeper, providers, csi_dirs, provider_locks })
     }
 
     /// Returns the ID of the node.
@@ -241,8 +241,8 @@ impl LocalNode {
     }
 
     /// Returns the locks and permits of requests to the providers.
-    pub(crate) fn turns(&self) -> &Turns {
-        &self.turns
+    pub(crate) fn provider_locks(&self) -> &ProviderLocks {
+        &self.provider_locks
     }
 }
 

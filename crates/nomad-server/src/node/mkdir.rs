@@ -42,10 +42,11 @@ impl HostVolumePlugin for Mkdir {
         if path.try_exists().map_err(|error| PluginError::io("error creating directory", &error))? {
             return Ok(created);
         }
-        let wanted = Wanted::of(request)?;
-        make(&path).map_err(|error| PluginError::io("error creating directory", &error))?;
+        let parameters = DirParameters::of(request)?;
+        create_durable(&path)
+            .map_err(|error| PluginError::io("error creating directory", &error))?;
         // A directory with the wrong mode or owner is removed, or a retry would take it for the volume.
-        wanted.apply(&path).inspect_err(|_| drop(fs::remove_dir(&path)))?;
+        parameters.apply(&path).inspect_err(|_| drop(fs::remove_dir(&path)))?;
         Ok(created)
     }
 
@@ -68,7 +69,7 @@ impl HostVolumePlugin for Mkdir {
 }
 
 /// Creates a directory and its parents with mode 0700, durable on return.
-fn make(path: &Path) -> io::Result<()> {
+fn create_durable(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(MODE_DEFAULT).create(path)?;
     atomic::sync_parent(path)
 }
@@ -76,7 +77,7 @@ fn make(path: &Path) -> io::Result<()> {
 /// The mode and owner from the parameters of a volume.
 // Nomad: HostVolumePluginMkdirParams and decodeMkdirParams.
 #[derive(Debug, PartialEq, Eq)]
-struct Wanted {
+struct DirParameters {
     mode: u32,
     /// The owner; unchanged when `None`.
     uid: Option<u32>,
@@ -84,20 +85,20 @@ struct Wanted {
     gid: Option<u32>,
 }
 
-impl Wanted {
+impl DirParameters {
     fn of(request: &HostVolumeRequest) -> Result<Self, PluginError> {
-        let mut wanted = Self { mode: MODE_DEFAULT, uid: None, gid: None };
+        let mut parameters = Self { mode: MODE_DEFAULT, uid: None, gid: None };
         for (key, value) in &request.parameters {
             let invalid =
                 |why: String| PluginError::Invalid(format!("invalid value for {key:?}: {why}"));
             match &**key {
-                "mode" => wanted.mode = octal(value).map_err(invalid)?,
-                "uid" => wanted.uid = owner(value).map_err(invalid)?,
-                "gid" => wanted.gid = owner(value).map_err(invalid)?,
+                "mode" => parameters.mode = parse_mode(value).map_err(invalid)?,
+                "uid" => parameters.uid = parse_owner(value).map_err(invalid)?,
+                "gid" => parameters.gid = parse_owner(value).map_err(invalid)?,
                 _ => return Err(invalid(format!("unknown mkdir parameter: {key:?}"))),
             }
         }
-        Ok(wanted)
+        Ok(parameters)
     }
 
     fn apply(&self, path: &Path) -> Result<(), PluginError> {
@@ -113,7 +114,7 @@ impl Wanted {
 }
 
 /// Parses permission bits in octal digits. The errors are those of Go's `strconv.ParseUint`.
-fn octal(text: &str) -> Result<u32, String> {
+fn parse_mode(text: &str) -> Result<u32, String> {
     let error = |why| format!("strconv.ParseUint: parsing {text:?}: {why}");
     if text.is_empty() || !text.bytes().all(|digit| matches!(digit, b'0'..=b'7')) {
         return Err(error("invalid syntax"));
@@ -123,7 +124,7 @@ fn octal(text: &str) -> Result<u32, String> {
 }
 
 /// Parses the ID of a user or a group; -1 leaves it unchanged. The errors are those of Go's `strconv.Atoi`.
-fn owner(text: &str) -> Result<Option<u32>, String> {
+fn parse_owner(text: &str) -> Result<Option<u32>, String> {
     let error = |why| format!("strconv.Atoi: parsing {text:?}: {why}");
     let number: i64 = text.parse().map_err(|_| error("invalid syntax"))?;
     match number {

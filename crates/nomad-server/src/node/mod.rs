@@ -9,7 +9,7 @@ mod identity;
 mod intents;
 pub(crate) mod local;
 mod mkdir;
-pub(crate) mod turns;
+pub(crate) mod provider_locks;
 
 pub use host_volumes::{HostVolumeKeeper, KeepError};
 pub use local::{LocalNode, NodeOptions, NodeStartError};

@@ -8,10 +8,10 @@
 //! so a crash leaves complete volumes or none.
 
 mod meta;
+mod object_dir;
+mod object_locks;
 mod own;
 mod pending;
-mod shelf;
-mod turns;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -35,10 +35,10 @@ use uuid::Uuid;
 use crate::node::host::{reason, takes_no_data};
 use crate::node::intents::Intents;
 use meta::{Attachment, SnapshotMeta, VolumeMeta};
+use object_dir::ObjectDir;
+use object_locks::{LockKey, ObjectLocks};
 pub(crate) use pending::Pending;
-use shelf::Shelf;
 use statehold_server_core::fs::sparse;
-use turns::{Turn, Turns};
 
 /// The name that the provider reports.
 const NAME: &str = "statehold.csi-dir";
@@ -70,9 +70,9 @@ pub(crate) struct CsiDir {
     pending: Intents<Pending>,
     /// The intents of requests in flight.
     in_flight: Mutex<BTreeSet<Uuid>>,
-    volumes: Shelf<VolumeMeta>,
-    snapshots: Shelf<SnapshotMeta>,
-    turns: Turns,
+    volumes: ObjectDir<VolumeMeta>,
+    snapshots: ObjectDir<SnapshotMeta>,
+    locks: ObjectLocks,
 }
 
 impl CsiDir {
@@ -84,10 +84,10 @@ impl CsiDir {
         clock: Clock,
     ) -> io::Result<Self> {
         let dir = dir.into();
-        let volumes = Shelf::open(dir.join("volumes"))?;
-        let snapshots = Shelf::open(dir.join("snapshots"))?;
+        let volumes = ObjectDir::open(dir.join("volumes"))?;
+        let snapshots = ObjectDir::open(dir.join("snapshots"))?;
         let pending = Intents::open(dir.join("intents"))?;
-        let (turns, in_flight) = (Turns::default(), Mutex::default());
+        let (locks, in_flight) = (ObjectLocks::default(), Mutex::default());
         Ok(Self {
             dir,
             external_node_id: external_node_id.into(),
@@ -96,7 +96,7 @@ impl CsiDir {
             in_flight,
             volumes,
             snapshots,
-            turns,
+            locks,
         })
     }
 
@@ -154,11 +154,11 @@ impl CsiProvider for CsiDir {
         check_capabilities(request.capabilities)?;
         // The source, too: it MUST be neither deleted nor expanded while it is copied.
         let source = request.source.map(|source| match source {
-            VolumeSource::Volume(id) => Turn::Volume(id.into()),
-            VolumeSource::Snapshot(id) => Turn::Snapshot(id.into()),
+            VolumeSource::Volume(id) => LockKey::Volume(id.into()),
+            VolumeSource::Snapshot(id) => LockKey::Snapshot(id.into()),
         });
-        let turn = Turn::VolumeName(request.name.into());
-        let _turns = self.turns.take([turn].into_iter().chain(source));
+        let key = LockKey::VolumeName(request.name.into());
+        let _locks = self.locks.lock([key].into_iter().chain(source));
         let Self { volumes, snapshots, .. } = self;
         // CSI specification, "CreateVolume": idempotent by name; ALREADY_EXISTS if the volume is incompatible.
         if let Some((id, meta)) = volumes.find(|meta| *meta.name == *request.name) {
@@ -199,7 +199,7 @@ impl CsiProvider for CsiDir {
     }
 
     fn delete_volume(&self, external_id: &str, _: &Secrets) -> Result<(), ProviderError> {
-        let _turn = self.turns.take([Turn::Volume(external_id.into())]);
+        let _lock = self.locks.lock([LockKey::Volume(external_id.into())]);
         let volumes = &self.volumes;
         let Some(meta) = volumes.get(external_id) else {
             return gone(volumes, external_id);
@@ -224,7 +224,7 @@ impl CsiProvider for CsiDir {
 
     fn expand_volume(&self, request: &ExpandVolume<'_>) -> Result<ExpandedVolume, ProviderError> {
         let id = request.external_id;
-        let _turn = self.turns.take([Turn::Volume(id.into())]);
+        let _lock = self.locks.lock([LockKey::Volume(id.into())]);
         let volumes = &self.volumes;
         let meta = volumes.get(id).ok_or_else(|| no_volume(id))?;
         let capacity = capacity(request.capacity_min, request.capacity_max, meta.capacity)?;
@@ -241,7 +241,7 @@ impl CsiProvider for CsiDir {
     fn attach_volume(&self, request: &AttachVolume<'_>) -> Result<Labels, ProviderError> {
         let (id, node) = (request.external_id, request.external_node_id);
         check_capabilities(std::slice::from_ref(request.capability))?;
-        let _turn = self.turns.take([Turn::Volume(id.into())]);
+        let _lock = self.locks.lock([LockKey::Volume(id.into())]);
         let volumes = &self.volumes;
         let meta = volumes.get(id).ok_or_else(|| no_volume(id))?;
         let wanted = Attachment { read_only: request.read_only };
@@ -267,7 +267,7 @@ impl CsiProvider for CsiDir {
 
     fn detach_volume(&self, request: &DetachVolume<'_>) -> Result<(), ProviderError> {
         let (id, node) = (request.external_id, request.external_node_id);
-        let _turn = self.turns.take([Turn::Volume(id.into())]);
+        let _lock = self.locks.lock([LockKey::Volume(id.into())]);
         let volumes = &self.volumes;
         // CSI specification, "ControllerUnpublishVolume": idempotent; an absent volume counts as detached.
         if !volumes.get(id).is_some_and(|meta| meta.attached.contains_key(node)) {
@@ -297,8 +297,8 @@ impl CsiProvider for CsiDir {
     fn create_snapshot(&self, request: &CreateSnapshot<'_>) -> Result<Snapshot, ProviderError> {
         let id = request.external_id;
         check_name(request.name)?;
-        let turns = [Turn::SnapshotName(request.name.into()), Turn::Volume(id.into())];
-        let _turns = self.turns.take(turns);
+        let locks = [LockKey::SnapshotName(request.name.into()), LockKey::Volume(id.into())];
+        let _locks = self.locks.lock(locks);
         let Self { volumes, snapshots, .. } = self;
         if let Some((found, meta)) = snapshots.find(|meta| *meta.name == *request.name) {
             return if *meta.external_volume_id == *id {
@@ -327,7 +327,7 @@ impl CsiProvider for CsiDir {
     }
 
     fn delete_snapshot(&self, id: &str, _: &Secrets) -> Result<(), ProviderError> {
-        let _turn = self.turns.take([Turn::Snapshot(id.into())]);
+        let _lock = self.locks.lock([LockKey::Snapshot(id.into())]);
         let snapshots = &self.snapshots;
         if snapshots.get(id).is_none() {
             return gone(snapshots, id);
@@ -412,10 +412,10 @@ fn check_capabilities(capabilities: &[Capability]) -> Result<(), ProviderError> 
 /// Returns the result of deleting an unknown ID: success, unless its description is damaged, because a success would
 /// delete the row of existing data.
 fn gone<M: Serialize + DeserializeOwned + Clone>(
-    shelf: &Shelf<M>,
+    objects: &ObjectDir<M>,
     id: &str,
 ) -> Result<(), ProviderError> {
-    if !shelf.is_damaged(id) {
+    if !objects.is_damaged(id) {
         return Ok(());
     }
     let text =

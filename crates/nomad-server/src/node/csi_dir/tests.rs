@@ -277,7 +277,7 @@ fn a_request_delays_no_other_volume() {
     let provider = open(dir.path());
     let source = create(&provider, "source", None).external_id;
     let copied = std::thread::scope(|scope| {
-        let held = provider.turns.take([Turn::Volume(source.clone())]);
+        let held = provider.locks.lock([LockKey::Volume(source.clone())]);
         let copy = scope.spawn(|| create(&provider, "copy", Some(VolumeSource::Volume(&source))));
         let other = create(&provider, "other", None).external_id;
         attach(&provider, &other, NODE, access_mode::SINGLE_NODE_WRITER).unwrap();

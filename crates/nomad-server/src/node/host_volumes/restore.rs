@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::node::host_volumes::{
     HostVolumeKeeper, HostVolumePlugin, Intent, KeepError, MKDIR, Mkdir, PluginError, Shared,
-    is_there, reported, request_for, store_error, verify,
+    path_exists, reported, request_for, store_error, verify,
 };
 use statehold_server_core::recovery;
 
@@ -38,7 +38,7 @@ const PLUGINS: &str = "plugins.host_volume.";
 
 /// A volume to restore: the key of its row, and its intent if a crash left one.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct Unrestored {
     pub(crate) namespace: Box<str>,
     pub(crate) id: Uuid,
     pub(crate) intent: Option<Intent>,
@@ -55,7 +55,7 @@ impl HostVolumeKeeper {
         let known = known.unwrap_or_default();
         let mut attributes: Labels =
             known.attributes.into_iter().filter(|(name, _)| name.starts_with(PLUGINS)).collect();
-        let built_in = Mkdir::new(&shared.places.volumes).fingerprint();
+        let built_in = Mkdir::new(&shared.dirs.volumes).fingerprint();
         attributes.extend(built_in.ok().map(|version| version_of(MKDIR, &version)));
         let own: BTreeMap<&str, Uuid> =
             shared.rows(&view).map(|volume| (&*volume.name, volume.id)).collect();
@@ -76,19 +76,19 @@ impl HostVolumeKeeper {
     /// The directory of intents can't be read.
     pub(crate) fn restore(&self) -> Result<(), KeepError> {
         let shared = &*self.0;
-        let mut by_plugin: BTreeMap<Box<str>, Vec<Found>> = BTreeMap::new();
+        let mut by_plugin: BTreeMap<Box<str>, Vec<Unrestored>> = BTreeMap::new();
         let mut intents: BTreeMap<Uuid, Intent> = BTreeMap::new();
         intents.extend(shared.intents.left().map_err(KeepError::Intent)?);
         let view = shared.view();
         for volume in shared.rows(&view) {
             let (namespace, id) = (volume.namespace.clone(), volume.id);
-            let found = Found { namespace, id, intent: intents.remove(&id) };
+            let found = Unrestored { namespace, id, intent: intents.remove(&id) };
             by_plugin.entry(volume.plugin_id.clone()).or_default().push(found);
         }
         // The intents that remain have no row: a crash came before it was written or after it was deleted.
         for (id, intent) in intents {
             let (plugin, namespace) = (intent.plugin.clone(), intent.request.namespace.clone());
-            let found = Found { namespace, id, intent: Some(intent) };
+            let found = Unrestored { namespace, id, intent: Some(intent) };
             by_plugin.entry(plugin).or_default().push(found);
         }
         shared.restoring.lock().extend(by_plugin.values().flatten().map(|found| found.id));
@@ -143,7 +143,7 @@ impl HostVolumeKeeper {
     /// Reports the versions of all plugins in the plugin directory. Logs and omits those that fail.
     // Nomad: client/fingerprint/dynamic_host_volumes.go, GetHostVolumePluginVersions.
     async fn fingerprint(&self) {
-        let programs = std::fs::read_dir(&self.0.places.plugins).into_iter().flatten();
+        let programs = std::fs::read_dir(&self.0.dirs.plugins).into_iter().flatten();
         let names = programs.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let names: Vec<String> = names.collect();
         let asked = stream::iter(names).map(|id| {
@@ -180,7 +180,7 @@ impl HostVolumeKeeper {
         self.0.fingerprinted.send_replace(true);
     }
 
-    async fn restore_all(&self, by_plugin: BTreeMap<Box<str>, Vec<Found>>) {
+    async fn restore_all(&self, by_plugin: BTreeMap<Box<str>, Vec<Unrestored>>) {
         let (begun, count) = (Instant::now(), self.restoring(0).0);
         if count == 0 {
             return;
@@ -197,10 +197,10 @@ impl HostVolumeKeeper {
     }
 
     /// Restores the volumes of one plugin.
-    pub(crate) async fn restore_plugin(&self, volumes: Vec<Found>) {
+    pub(crate) async fn restore_plugin(&self, volumes: Vec<Unrestored>) {
         // A plugin that hung once is not called for its other volumes: each call would take the full time limit.
         let hung = Arc::new(AtomicBool::new(false));
-        let work = |found: Found| {
+        let work = |found: Unrestored| {
             let hung = Arc::clone(&hung);
             async move {
                 let id = found.id;
@@ -210,10 +210,10 @@ impl HostVolumeKeeper {
                 }
                 // After a panic or without a lock, only a volume without an intent counts as settled.
                 let has_intent = found.intent.is_some();
-                let settled = if let Some(turn) = self.0.turns.lock(id).await {
+                let settled = if let Some(lock) = self.0.locks.lock(id).await {
                     let restore = move || {
                         let settled = shared.restore(&found, &hung);
-                        drop(turn);
+                        drop(lock);
                         settled
                     };
                     spawn_blocking(restore).await.unwrap_or_else(|error| {
@@ -255,7 +255,7 @@ impl Shared {
     ///
     /// Returns whether no intent of it is left. A volume with an unfinished deletion is withdrawn: if it were ready, a
     /// client would write to it, and the deletion would destroy the data.
-    fn restore(&self, found: &Found, hung: &AtomicBool) -> bool {
+    fn restore(&self, found: &Unrestored, hung: &AtomicBool) -> bool {
         let id = found.id;
         let settled = found.intent.is_none() || self.settle(id);
         if !settled && self.is_stopped() {
@@ -371,7 +371,7 @@ impl Shared {
             "" => false,
             // `mkdir` creates directories named by the ID. Any other path was registered or moved by an operator, and
             // an existing one needs no plugin.
-            MKDIR => name.is_some_and(|name| *name == *volume.id.to_string()) && !is_there(path),
+            MKDIR => name.is_some_and(|name| *name == *volume.id.to_string()) && !path_exists(path),
             _ => true,
         };
         if !has_maker {
@@ -379,7 +379,7 @@ impl Shared {
         }
         let made = self.plugin(&volume.plugin_id)?.create(&request_for(volume))?.path;
         // An existing directory at the row's path has the data, wherever the plugin would create a new one.
-        if *made == **path || is_there(path) {
+        if *made == **path || path_exists(path) {
             return Ok(path.clone());
         }
         if Path::new(&made).file_name() != name {

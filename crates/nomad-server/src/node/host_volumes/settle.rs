@@ -14,7 +14,7 @@ use statehold_store::ReadView as _;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::node::host_volumes::restore::Found;
+use crate::node::host_volumes::restore::Unrestored;
 use crate::node::host_volumes::{
     HostVolumeKeeper, Intent, KeepError, PluginError, Shared, Work, request_for,
 };
@@ -107,11 +107,11 @@ impl Shared {
     }
 
     /// Returns the volume to retry, or `None` if a request settled its intent or it can't be read.
-    fn find_unsettled(&self, id: Uuid) -> Option<Found> {
+    fn find_unsettled(&self, id: Uuid) -> Option<Unrestored> {
         match self.intents.get(id) {
             Ok(Some(intent)) => {
                 let namespace = intent.request.namespace.clone();
-                Some(Found { namespace, id, intent: Some(intent) })
+                Some(Unrestored { namespace, id, intent: Some(intent) })
             }
             Ok(None) => {
                 self.restoring.lock().remove(&id);

@@ -22,13 +22,13 @@ use statehold_server_core::fs::regular;
 /// The caller MUST hold the lock of an object while it changes or removes it. The mutex here protects the descriptions
 /// in memory only and is never held during disk work.
 #[derive(Debug)]
-pub(crate) struct Shelf<M> {
+pub(crate) struct ObjectDir<M> {
     dir: PathBuf,
     metas: Mutex<BTreeMap<Box<str>, M>>,
     damaged: BTreeSet<Box<str>>,
 }
 
-impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
+impl<M: Serialize + DeserializeOwned + Clone> ObjectDir<M> {
     /// Reads the directory, and removes objects that a crash left unfinished. Logs and skips an object with an
     /// unreadable description, because it MUST NOT prevent the others from being served.
     pub(crate) fn open(dir: PathBuf) -> io::Result<Self> {

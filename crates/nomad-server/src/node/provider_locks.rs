@@ -11,7 +11,7 @@ use statehold_server_core::keyed_mutex::{KeyedGuard, KeyedMutex, WAIT_MAX};
 
 /// Maximum number of requests in progress at one provider; further ones wait. Each holds a thread until the provider
 /// replies, and a provider that hangs MUST NOT take all threads.
-pub(crate) const ASKED_MAX: usize = 16;
+pub(crate) const IN_PROGRESS_MAX: usize = 16;
 
 /// An object that only one request at a time may use.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,28 +26,31 @@ pub(crate) enum Subject {
 
 /// The locks of all requests. Clones share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Turns {
+pub(crate) struct ProviderLocks {
     subjects: KeyedMutex<Subject>,
     /// The permits of each provider.
-    asked: Arc<BTreeMap<Box<str>, Arc<Semaphore>>>,
+    permits_of: Arc<BTreeMap<Box<str>, Arc<Semaphore>>>,
 }
 
-impl Turns {
-    /// Creates the locks, with [`ASKED_MAX`] permits for each of these plugins.
+impl ProviderLocks {
+    /// Creates the locks, with [`IN_PROGRESS_MAX`] permits for each of these plugins.
     pub(crate) fn new<'p>(plugins: impl Iterator<Item = &'p str>) -> Self {
-        let permits = |plugin: &str| (plugin.into(), Arc::new(Semaphore::new(ASKED_MAX)));
-        Self { subjects: KeyedMutex::default(), asked: Arc::new(plugins.map(permits).collect()) }
+        let permits = |plugin: &str| (plugin.into(), Arc::new(Semaphore::new(IN_PROGRESS_MAX)));
+        Self {
+            subjects: KeyedMutex::default(),
+            permits_of: Arc::new(plugins.map(permits).collect()),
+        }
     }
 
     /// Waits until no other request holds any of `subjects` and each provider of `plugins` has a permit left. Returns
     /// `None` if one of them takes longer than [`WAIT_MAX`].
     ///
     /// Ignores plugins without a local provider.
-    pub(crate) async fn take<'p>(
+    pub(crate) async fn lock<'p>(
         &self,
         subjects: impl IntoIterator<Item = Subject> + Send,
         plugins: impl IntoIterator<Item = &'p str> + Send,
-    ) -> Option<Taken> {
+    ) -> Option<ProviderGuard> {
         // Each once and in sorted order, so that a cycle of waiting requests is impossible.
         let subjects: BTreeSet<Subject> = subjects.into_iter().collect();
         let plugins: BTreeSet<&str> = plugins.into_iter().collect();
@@ -57,17 +60,17 @@ impl Turns {
         }
         // Last, because a request that waits for its subjects MUST NOT hold a permit.
         let mut permits = Vec::with_capacity(plugins.len());
-        for permit in plugins.into_iter().filter_map(|plugin| self.asked.get(plugin)) {
+        for permit in plugins.into_iter().filter_map(|plugin| self.permits_of.get(plugin)) {
             let permit = tokio::time::timeout(WAIT_MAX, Arc::clone(permit).acquire_owned());
             permits.push(permit.await.ok()?.ok()?);
         }
-        Some(Taken { _held: held, _permits: permits })
+        Some(ProviderGuard { _held: held, _permits: permits })
     }
 }
 
 /// The locks of one request, released on drop.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct ProviderGuard {
     _held: Vec<KeyedGuard<Subject>>,
     _permits: Vec<OwnedSemaphorePermit>,
 }
@@ -90,25 +93,25 @@ mod tests {
 
     #[tokio::test]
     async fn requests_for_other_volumes_do_not_wait() {
-        let turns = Turns::new(["disks"].into_iter());
-        let first = turns.take([row("a")], ["disks"]).await.unwrap();
-        let second = turns.take([row("b")], ["disks"]).await.unwrap();
-        assert!(is_pending(turns.take([row("c"), row("a")], ["disks"])));
+        let locks = ProviderLocks::new(["disks"].into_iter());
+        let first = locks.lock([row("a")], ["disks"]).await.unwrap();
+        let second = locks.lock([row("b")], ["disks"]).await.unwrap();
+        assert!(is_pending(locks.lock([row("c"), row("a")], ["disks"])));
         drop((first, second));
-        turns.take([row("c"), row("a")], ["disks"]).await.unwrap();
+        locks.lock([row("c"), row("a")], ["disks"]).await.unwrap();
     }
 
     #[tokio::test]
     async fn the_requests_of_a_provider_are_limited() {
-        let turns = Turns::new(["disks", "other"].into_iter());
+        let locks = ProviderLocks::new(["disks", "other"].into_iter());
         let mut taken = Vec::new();
-        for at in 0..ASKED_MAX {
-            taken.push(turns.take([row(&at.to_string())], ["disks"]).await.unwrap());
+        for at in 0..IN_PROGRESS_MAX {
+            taken.push(locks.lock([row(&at.to_string())], ["disks"]).await.unwrap());
         }
-        assert!(is_pending(turns.take([row("more")], ["disks"])));
+        assert!(is_pending(locks.lock([row("more")], ["disks"])));
         // Another provider has its own permits, and a plugin without a provider needs none.
-        turns.take([row("more")], ["other", "nowhere"]).await.unwrap();
+        locks.lock([row("more")], ["other", "nowhere"]).await.unwrap();
         taken.pop();
-        turns.take([row("more")], ["disks"]).await.unwrap();
+        locks.lock([row("more")], ["disks"]).await.unwrap();
     }
 }

@@ -6,7 +6,7 @@ use parking_lot::{Condvar, Mutex};
 
 /// The key of a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Turn {
+pub(crate) enum LockKey {
     /// The volume of the ID.
     Volume(Box<str>),
     /// The snapshot of the ID.
@@ -19,39 +19,39 @@ pub(crate) enum Turn {
 
 /// The locks that requests hold.
 #[derive(Debug, Default)]
-pub(crate) struct Turns {
-    held: Mutex<HashSet<Turn>>,
+pub(crate) struct ObjectLocks {
+    held: Mutex<HashSet<LockKey>>,
     /// Notified when a request releases its locks.
     released: Condvar,
 }
 
-impl Turns {
-    /// Blocks until no other request holds any of `turns`, then locks all of them.
+impl ObjectLocks {
+    /// Blocks until no other request holds any of `locks`, then locks all of them.
     ///
     /// Locks all in one step: a waiting request holds none, so a cycle is impossible.
-    pub(crate) fn take(&self, turns: impl IntoIterator<Item = Turn>) -> Held<'_> {
-        let turns: Vec<Turn> = turns.into_iter().collect();
+    pub(crate) fn lock(&self, locks: impl IntoIterator<Item = LockKey>) -> LockGuard<'_> {
+        let locks: Vec<LockKey> = locks.into_iter().collect();
         let mut held = self.held.lock();
-        while turns.iter().any(|turn| held.contains(turn)) {
+        while locks.iter().any(|key| held.contains(key)) {
             self.released.wait(&mut held);
         }
-        held.extend(turns.iter().cloned());
-        Held { turns, all: self }
+        held.extend(locks.iter().cloned());
+        LockGuard { locks, all: self }
     }
 }
 
 /// The locks of one request, released on drop.
 #[derive(Debug)]
-pub(crate) struct Held<'t> {
-    turns: Vec<Turn>,
-    all: &'t Turns,
+pub(crate) struct LockGuard<'t> {
+    locks: Vec<LockKey>,
+    all: &'t ObjectLocks,
 }
 
-impl Drop for Held<'_> {
+impl Drop for LockGuard<'_> {
     fn drop(&mut self) {
         let mut held = self.all.held.lock();
-        for turn in &self.turns {
-            held.remove(turn);
+        for key in &self.locks {
+            held.remove(key);
         }
         // All, because any waiting request may be the one whose locks are free now.
         self.all.released.notify_all();
@@ -65,29 +65,29 @@ mod tests {
 
     use super::*;
 
-    fn volume(id: &str) -> Turn {
-        Turn::Volume(id.into())
+    fn volume(id: &str) -> LockKey {
+        LockKey::Volume(id.into())
     }
 
     #[test]
     fn another_volume_does_not_wait() {
-        let turns = Turns::default();
-        let first = turns.take([volume("a"), Turn::VolumeName("a".into())]);
-        drop(turns.take([volume("b"), Turn::Snapshot("a".into())]));
+        let locks = ObjectLocks::default();
+        let first = locks.lock([volume("a"), LockKey::VolumeName("a".into())]);
+        drop(locks.lock([volume("b"), LockKey::Snapshot("a".into())]));
         drop(first);
-        assert!(turns.held.lock().is_empty());
+        assert!(locks.held.lock().is_empty());
     }
 
     #[test]
     fn a_second_request_for_a_volume_waits() {
-        let turns = Turns::default();
+        let locks = ObjectLocks::default();
         let (sender, receiver) = mpsc::channel();
-        let first = turns.take([volume("a")]);
+        let first = locks.lock([volume("a")]);
         thread::scope(|scope| {
             let second = sender.clone();
-            let turns = &turns;
+            let locks = &locks;
             scope.spawn(move || {
-                let _turns = turns.take([volume("b"), volume("a")]);
+                let _locks = locks.lock([volume("b"), volume("a")]);
                 second.send("second").unwrap();
             });
             sender.send("first").unwrap();
