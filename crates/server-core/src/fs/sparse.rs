@@ -7,8 +7,9 @@
 //! in a directory that is renamed later, or emptied at the next start.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind};
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use rustix::fs::SeekFrom as Part;
@@ -40,12 +41,16 @@ pub fn extend(path: &Path, len: u64) -> io::Result<()> {
 /// Copies a file into a new one of `len` bytes, which MUST be at least the length of the original. Fails if
 /// the name exists; leaves no file after a failure.
 pub fn copy(from: &Path, to: &Path, len: u64) -> io::Result<()> {
-    let mut from = regular::open(from)?;
-    let mut file = private::create_new(to)?;
-    let mut fill = || {
+    copy_file(&regular::open(from)?, to, len)
+}
+
+/// Like [`copy`], of an open file. Data behind `len` is not copied.
+pub fn copy_file(from: &File, to: &Path, len: u64) -> io::Result<()> {
+    let file = private::create_new(to)?;
+    let fill = || {
         // Fails on file systems without shared blocks, and across file systems.
-        if rustix::fs::ioctl_ficlone(&file, &from).is_err() {
-            copy_data(&mut from, &mut file)?;
+        if rustix::fs::ioctl_ficlone(&file, from).is_err() {
+            copy_data(from, &file)?;
         }
         // The copy ends with the last extent, and `len` may exceed the original.
         file.set_len(len)?;
@@ -67,30 +72,48 @@ pub fn data(file: &File, at: u64) -> io::Result<Option<Range<u64>>> {
 }
 
 /// Copies the extents with data to the same offsets.
-fn copy_data(from: &mut File, to: &mut File) -> io::Result<()> {
+fn copy_data(from: &File, to: &File) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     let mut at = 0;
     while let Some(part) = data(from, at)? {
-        from.seek(SeekFrom::Start(part.start))?;
-        to.seek(SeekFrom::Start(part.start))?;
-        copy_part(from, to, part.end - part.start, &mut buffer)?;
+        copy_part(from, to, part.clone(), &mut buffer)?;
         at = part.end;
     }
     Ok(())
 }
 
-fn copy_part(from: &mut File, to: &mut File, len: u64, buffer: &mut [u8]) -> io::Result<()> {
-    let mut part = from.take(len);
-    loop {
-        let read = part.read(buffer)?;
-        let Some(data) = buffer.get(..read).filter(|data| !data.is_empty()) else { return Ok(()) };
-        to.write_all(data)?;
+fn copy_part(from: &File, to: &File, part: Range<u64>, buffer: &mut [u8]) -> io::Result<()> {
+    let mut at = part.start;
+    while at < part.end {
+        let len = usize::try_from(part.end - at).map_or(buffer.len(), |len| len.min(buffer.len()));
+        let Some(chunk) = buffer.get_mut(..len) else { break };
+        let read = read_at(from, chunk, at)?;
+        // The file became shorter: the rest is the hole that the copy has already.
+        let Some(data) = chunk.get(..read).filter(|data| !data.is_empty()) else { break };
+        to.write_all_at(data, at)?;
+        at += read as u64;
     }
+    Ok(())
+}
+
+/// Reads into a buffer until it is full or the file ends. Returns the number of bytes.
+pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset + done as u64) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            // A signal arrived before the first byte.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{FileExt, MetadataExt};
+    use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
 
@@ -120,8 +143,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let from = original(dir.path());
         let to = dir.path().join("copy");
-        let mut file = File::create_new(&to).unwrap();
-        copy_data(&mut File::open(&from).unwrap(), &mut file).unwrap();
+        let file = File::create_new(&to).unwrap();
+        copy_data(&File::open(&from).unwrap(), &file).unwrap();
         file.set_len(8 << 20).unwrap();
         assert!(std::fs::read(&to).unwrap() == std::fs::read(&from).unwrap(), "the copy differs");
     }
