@@ -10,8 +10,9 @@
 
 mod api;
 mod auth;
-mod backend;
+pub mod backend;
 mod backup;
+mod locked_dir;
 mod metrics;
 mod monitor;
 mod policy;

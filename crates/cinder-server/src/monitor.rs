@@ -88,12 +88,12 @@ pub(crate) fn refresh_gauges(state: &CinderState) {
     let queued = queued_room(&view);
     for backend in state.backends().all() {
         let usage = HostUsage::total(&view, backend.service_host());
-        let disk = backend.driver.room().inspect_err(|error| {
-            let place = backend.driver.place().display();
-            tracing::error!(%error, %place, "cannot read the capacity of a back end");
+        let capacity = backend.driver.capacity().inspect_err(|error| {
+            let location = backend.driver.location();
+            tracing::error!(%error, location, "cannot read the capacity of a back end");
         });
         let room = PoolCapacity {
-            disk: disk.ok().map(|room| (room.total, room.free)),
+            disk: capacity.ok().map(|capacity| (capacity.total, capacity.free)),
             allocated: bytes(usage.volume_gib),
             provisioned: bytes(usage.volume_gib + usage.snapshot_gib),
             reserved: bytes(queued.get(backend.host()).copied().unwrap_or(0)),

@@ -15,8 +15,8 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::auth::Auth;
-use crate::backend::declared::{BackendFlags, DeclareError};
-use crate::backend::scheduler::Backends;
+use crate::backend::declared::{self, BackendFlags, DeclareError};
+use crate::backend::scheduler::{BackendSpec, Backends};
 use crate::backup::BackupRepository;
 use crate::metrics::CinderMetrics;
 use crate::monitor;
@@ -49,7 +49,7 @@ struct Shared {
 pub struct Setup {
     config: Config,
     backends: Backends,
-    vault: BackupRepository,
+    backups: BackupRepository,
 }
 
 /// The reason why Block Storage cannot start.
@@ -71,6 +71,8 @@ pub enum CinderStartError {
         /// The cause.
         source: io::Error,
     },
+    /// Two back ends have this name, or it is empty, or contains `@` or `#`.
+    BackendName(Box<str>),
     /// The rows that every store has could not be written.
     Bootstrap(Error),
     /// The store accepts no writes.
@@ -91,6 +93,10 @@ impl fmt::Display for CinderStartError {
                 let dir = dir.display();
                 write!(f, "can't keep backups in {dir}: {source}; choose another with --backup-dir")
             }
+            Self::BackendName(name) => write!(
+                f,
+                "can't name a back end {name:?}; choose a name without @ and # that no other back end has"
+            ),
             Self::Bootstrap(error) => write!(f, "can't prepare the store: {error}"),
             Self::Begin(error) => error.fmt(f),
             Self::Commit(error) => error.fmt(f),
@@ -119,12 +125,26 @@ impl Setup {
                 "no back end is in the default availability zone; choose another with --availability-zone"
             );
         }
-        let backends = Backends::open(&host_name(), &config.default_zone, declared)
+        let specs = declared::open(declared)
             .map_err(|(dir, source)| CinderStartError::Backend { dir, source })?;
-        let dir = backup_dir.map_or_else(|| data_dir.join(BACKUPS), Path::to_owned);
-        let vault = BackupRepository::open(&dir)
-            .map_err(|source| CinderStartError::Backups { dir, source })?;
-        Ok(Self { config, backends, vault })
+        let backup_dir = backup_dir.map_or_else(|| data_dir.join(BACKUPS), Path::to_owned);
+        Self::with_backends(specs, &backup_dir, config)
+    }
+
+    /// Opens the backups, for back ends of any driver.
+    ///
+    /// # Errors
+    /// [`CinderStartError::BackendName`] and [`CinderStartError::Backups`].
+    pub fn with_backends(
+        backends: impl IntoIterator<Item = BackendSpec>,
+        backup_dir: &Path,
+        config: Config,
+    ) -> Result<Self, CinderStartError> {
+        let backends = Backends::new(&host_name(), &config.default_zone, backends)
+            .map_err(CinderStartError::BackendName)?;
+        let backups = BackupRepository::open(backup_dir)
+            .map_err(|source| CinderStartError::Backups { dir: backup_dir.to_owned(), source })?;
+        Ok(Self { config, backends, backups })
     }
 
     /// Creates the default types, registers the services, and queues interrupted work again. Servers MUST call it before
@@ -146,12 +166,12 @@ impl Setup {
         txn.commit().map_err(CinderStartError::Commit)?;
         // After the commit, because a second call after a failed commit generates other IDs.
         for (backend, service) in backends.all().zip(services) {
-            backend.registered(service);
+            backend.set_service(service);
         }
         for task in exhausted {
             metrics.count_failed(task);
         }
-        backends.drop_left_behind(&store.snapshot());
+        backends.delete_stale_volumes(&store.snapshot());
         if resumed > 0 {
             tracing::info!(resumed, "queued interrupted work again");
         }
@@ -226,8 +246,8 @@ impl CinderState {
     }
 
     /// Returns the backup repository.
-    pub(crate) fn vault(&self) -> &BackupRepository {
-        &self.0.setup.vault
+    pub(crate) fn backups(&self) -> &BackupRepository {
+        &self.0.setup.backups
     }
 
     /// Returns the signal that wakes the workers.

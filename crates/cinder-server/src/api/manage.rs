@@ -11,7 +11,7 @@ use statehold_store::{ReadView, Snapshot, WriteTxn};
 use crate::api::list::{compile_filter, row_filter};
 use crate::api::routes;
 use crate::api::routes::Route;
-use crate::backend::driver::Held;
+use crate::backend::{BackendObject, SNAPSHOT_PREFIX, VOLUME_PREFIX, volume_name};
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
 /// What there is: each under its name, and under that of older clients.
@@ -90,14 +90,14 @@ impl ManageableList {
     const VOLUMES: Self = Self {
         rule: policy::VOLUME_LIST_MANAGEABLE,
         rows: "manageable-volumes",
-        own: "volume-",
-        others: "snapshot-",
+        own: VOLUME_PREFIX,
+        others: SNAPSHOT_PREFIX,
     };
     const SNAPSHOTS: Self = Self {
         rule: policy::SNAPSHOT_LIST_MANAGEABLE,
         rows: "manageable-snapshots",
-        own: "snapshot-",
-        others: "volume-",
+        own: SNAPSHOT_PREFIX,
+        others: VOLUME_PREFIX,
     };
 
     fn reply(
@@ -119,40 +119,42 @@ impl ManageableList {
             let (binary, host) = (Service::VOLUME.into(), service.into());
             return Err(Missing::Service { binary, host }.into());
         };
-        let files = backend.driver.files().map_err(|error| {
-            tracing::error!(%error, %host, "can't list what a back end has");
+        let objects = backend.driver.list_objects().map_err(|error| {
+            tracing::error!(%error, %host, "can't list the objects of a back end");
             let text = "The back end could not be asked.";
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, text)
         })?;
         let filter = compile_filter::<Value>(call, call.parameter("filter"))?;
-        let files = files.into_iter().filter(|held| !held.name.starts_with(self.others));
+        let objects = objects.into_iter().filter(|object| !object.name.starts_with(self.others));
         let mut passes = row_filter(call, filter.as_ref());
         let mut found = Vec::new();
-        for held in files {
-            if passes(&self.show(view, &held, detail))? {
-                found.push(held);
+        for object in objects {
+            if passes(&self.show(view, &object, detail))? {
+                found.push(object);
             }
         }
-        let rows: Vec<Value> =
-            select_page(call, found)?.iter().map(|held| self.show(view, held, detail)).collect();
+        let rows: Vec<Value> = select_page(call, found)?
+            .iter()
+            .map(|object| self.show(view, object, detail))
+            .collect();
         CinderReply::ok(self.rows, &rows)
     }
 
-    fn show(&self, view: &impl ReadView, held: &Held, detail: bool) -> Value {
-        let id = held.name.strip_prefix(self.own).and_then(parse_id);
+    fn show(&self, view: &impl ReadView, object: &BackendObject, detail: bool) -> Value {
+        let id = object.name.strip_prefix(self.own).and_then(parse_id);
         let of_volumes = self.own == Self::VOLUMES.own;
         let snapshot = id.and_then(|id| view.get::<statehold_cinder::Snapshot>(id));
         let managed = id.filter(|id| {
             if of_volumes { view.get::<Volume>(*id).is_some() } else { snapshot.is_some() }
         });
         let mut row = json!({
-            "reference": { "source-name": held.name },
-            "size": held.gib,
+            "reference": { "source-name": object.name },
+            "size": object.size_gib,
             "safe_to_manage": managed.is_none(),
         });
         let Some(members) = row.as_object_mut() else { return row };
         if !of_volumes {
-            let source = snapshot.map(|row| format!("volume-{}", row.volume_id));
+            let source = snapshot.map(|row| volume_name(row.volume_id));
             let source = json!({ "source-name": source.unwrap_or_default() });
             members.insert("source_reference".to_owned(), source);
         }
@@ -167,7 +169,10 @@ impl ManageableList {
 }
 
 /// The page that is asked for: sorted by reference or size, the largest first unless said otherwise.
-fn select_page(call: &CinderRequest<'_>, mut files: Vec<Held>) -> Result<Vec<Held>, ApiError> {
+fn select_page(
+    call: &CinderRequest<'_>,
+    mut objects: Vec<BackendObject>,
+) -> Result<Vec<BackendObject>, ApiError> {
     let number = |name, default| match call.parameter(name) {
         None => Ok(default),
         Some(text) => text.parse::<usize>().map_err(|_| {
@@ -184,9 +189,11 @@ fn select_page(call: &CinderRequest<'_>, mut files: Vec<Held>) -> Result<Vec<Hel
         direction => direction,
     };
     match key {
-        "reference" => files.sort_by(|one, other| one.name.cmp(&other.name)),
+        "reference" => objects.sort_by(|one, other| one.name.cmp(&other.name)),
         "size" => {
-            files.sort_by(|one, other| (one.gib, &one.name).cmp(&(other.gib, &other.name)));
+            objects.sort_by(|one, other| {
+                (one.size_gib, &one.name).cmp(&(other.size_gib, &other.name))
+            });
         }
         _ => {
             let text = format!("Invalid sort keys passed: {key}");
@@ -195,25 +202,25 @@ fn select_page(call: &CinderRequest<'_>, mut files: Vec<Held>) -> Result<Vec<Hel
     }
     match direction {
         "asc" => {}
-        "desc" => files.reverse(),
+        "desc" => objects.reverse(),
         _ => {
             let text = "Unknown sort direction, must be 'desc' or 'asc'.";
             return Err(Error::Input(text.into()).into());
         }
     }
     if let Some(marker) = call.parameter("marker") {
-        let at = files.iter().position(|held| is_marker(held, marker));
+        let at = objects.iter().position(|object| is_marker(object, marker));
         let Some(at) = at else {
             return Err(Error::Input(format!("marker not found: {marker}").into()).into());
         };
-        files.drain(..=at);
+        objects.drain(..=at);
     }
-    Ok(files.into_iter().skip(offset).take(limit).collect())
+    Ok(objects.into_iter().skip(offset).take(limit).collect())
 }
 
 /// Clients send the name, or the reference that they were shown.
-fn is_marker(held: &Held, marker: &str) -> bool {
-    held.name == marker
+fn is_marker(object: &BackendObject, marker: &str) -> bool {
+    object.name == marker
         || serde_json::from_str::<Value>(&marker.replace('\'', "\""))
-            .is_ok_and(|shown| shown["source-name"] == *held.name)
+            .is_ok_and(|shown| shown["source-name"] == *object.name)
 }

@@ -67,11 +67,11 @@ fn gib(bytes: u64) -> f64 {
 /// What a back end has and can do. Files with holes take only the room that was written to.
 pub(crate) fn pool_capabilities(view: &impl ReadView, now: i64, backend: &Backend) -> Value {
     let usage = HostUsage::total(view, backend.service_host());
-    let (free, total) = match backend.driver.room() {
-        Ok(room) => (json!(gib(room.free)), json!(gib(room.total))),
+    let (free, total) = match backend.driver.capacity() {
+        Ok(capacity) => (json!(gib(capacity.free)), json!(gib(capacity.total))),
         Err(error) => {
-            let place = backend.driver.place().display();
-            tracing::error!(%error, %place, "can't tell how much room there is");
+            let location = backend.driver.location();
+            tracing::error!(%error, location, "can't read the capacity of a back end");
             (json!("unknown"), json!("unknown"))
         }
     };
@@ -84,7 +84,7 @@ pub(crate) fn pool_capabilities(view: &impl ReadView, now: i64, backend: &Backen
         "allocated_capacity_gb": usage.volume_gib,
         "provisioned_capacity_gb": usage.volume_gib + usage.snapshot_gib,
         "max_over_subscription_ratio": f64::from(OVERSUBSCRIPTION),
-        "location_info": format!("{}:{}", backend.protocol(), backend.driver.place().display()),
+        "location_info": format!("{}:{}", backend.protocol(), backend.driver.location()),
         "storage_protocol": backend.protocol(),
         "vendor_name": "Statehold",
         "driver_version": env!("CARGO_PKG_VERSION"),

@@ -19,6 +19,7 @@ use statehold_store::{ReadView, Snapshot, WriteTxn};
 use crate::api::list::{Collection, list_all_by, list_visible};
 use crate::api::routes;
 use crate::api::routes::Route;
+use crate::backend::Connection;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
 /// What there is.
@@ -286,7 +287,7 @@ pub(crate) fn connection(
         let text = format!("Invalid volume: volume {} is on no back end of this server.", row.id);
         return Err(Error::Request(text.into()));
     };
-    let (mut data, mount_point_base) = backend.connection(row.id);
+    let Connection { mut data, mount_point_base } = backend.connection(row.id);
     if let Some(data) = data.as_object_mut() {
         let mode = if row.is_readonly() { "ro" } else { "rw" };
         let more = [
@@ -299,7 +300,7 @@ pub(crate) fn connection(
     }
     let mut info = json!({"driver_volume_type": backend.protocol(), "data": data});
     if let (Some(base), Some(info)) = (mount_point_base, info.as_object_mut()) {
-        info.insert("mount_point_base".to_owned(), base.into());
+        info.insert("mount_point_base".to_owned(), Value::from(&*base));
     }
     Ok(info)
 }

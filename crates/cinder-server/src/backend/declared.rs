@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::backend::export::Export;
+use crate::backend::local_dir::LocalDir;
+use crate::backend::scheduler::BackendSpec;
 
-/// The back end that there is when none is named, and its directory in the data directory.
+/// The name of the back end of a server without declared ones, and its directory in the data directory.
 const DEFAULT: (&str, &str) = ("local", "block_storage");
 
 /// The flags that declare back ends, in the order of the command line.
@@ -24,25 +27,25 @@ pub struct BackendFlags {
     pub export_options: Vec<(Box<str>, Box<str>)>,
 }
 
-/// A back end to be opened.
+/// A back end in a directory, before it is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Declared {
     pub(crate) name: Box<str>,
     pub(crate) dir: PathBuf,
     /// Its availability zone.
     pub(crate) zone: Box<str>,
-    /// How other hosts reach its files; without it they have the same path there.
+    /// Its NFS export; without it, hosts have the directory under the same path.
     pub(crate) export: Option<Export>,
 }
 
 /// A flag that contradicts the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeclareError {
-    /// A flag is about a back end that no flag declares.
+    /// A flag names a back end that no flag declares.
     NoBackend { flag: &'static str, name: Box<str>, known: Box<str> },
     /// Mount options of a back end that is not exported.
     NoExport { name: Box<str> },
-    /// A flag that a back end has once is there twice.
+    /// A flag that is allowed once for each back end is repeated.
     Twice { flag: &'static str, name: Box<str> },
 }
 
@@ -67,16 +70,16 @@ impl fmt::Display for DeclareError {
 }
 
 impl BackendFlags {
-    /// Returns all zones: the default one, and those of back ends.
+    /// Returns all zones: the default one, and those of the back ends.
     pub fn all_zones(&self) -> BTreeSet<Box<str>> {
         let zones = self.zones.iter().map(|(_, zone)| zone.clone());
         zones.chain([self.default_zone.clone()]).collect()
     }
 
-    /// Returns the back ends, `local` in `data_dir` when none is declared.
+    /// Returns the back ends, or `local` in `data_dir` if none is declared.
     ///
     /// # Errors
-    /// [`DeclareError`] for a flag about a back end that is not among them, or that repeats another.
+    /// [`DeclareError`] for a flag that names another back end, or that is repeated.
     pub(crate) fn declared(&self, data_dir: &Path) -> Result<Vec<Declared>, DeclareError> {
         let mut dirs = self.dirs.clone();
         if dirs.is_empty() {
@@ -85,6 +88,7 @@ impl BackendFlags {
         check("--backend-zone", &dirs, &self.zones)?;
         check("--export", &dirs, &self.exports)?;
         check("--export-options", &dirs, &self.export_options)?;
+        // Options of a mount that does not exist would silently have no effect.
         let lone = self.export_options.iter().find(|(name, _)| find(&self.exports, name).is_none());
         if let Some((name, _)) = lone {
             return Err(DeclareError::NoExport { name: name.clone() });
@@ -100,11 +104,38 @@ impl BackendFlags {
     }
 }
 
+/// Opens the directories of back ends.
+///
+/// # Errors
+/// A directory that can't be used, or that two of them share; two of the same name.
+pub(crate) fn open(
+    declared: impl IntoIterator<Item = Declared>,
+) -> Result<Vec<BackendSpec>, (PathBuf, io::Error)> {
+    let mut specs: Vec<BackendSpec> = Vec::new();
+    let mut dirs: Vec<PathBuf> = Vec::new();
+    for Declared { name, dir, zone, export } in declared {
+        // Before it is opened: the lock of the first one would be reported as that of another server.
+        let canonical = dir.canonicalize().ok();
+        if specs.iter().any(|other| other.name == name)
+            || canonical.is_some_and(|dir| dirs.contains(&dir))
+        {
+            let error = io::Error::other("two back ends have the same name or directory");
+            return Err((dir, error));
+        }
+        let opened =
+            LocalDir::open(&dir, export).and_then(|driver| Ok((dir.canonicalize()?, driver)));
+        let (canonical, driver) = opened.map_err(|error| (dir, error))?;
+        dirs.push(canonical);
+        specs.push(BackendSpec { name, zone, driver: Box::new(driver) });
+    }
+    Ok(specs)
+}
+
 fn find<'f, T>(values: &'f [(Box<str>, T)], backend: &str) -> Option<&'f T> {
     values.iter().find(|(name, _)| **name == *backend).map(|(_, value)| value)
 }
 
-/// Checks that each name of a flag is that of a back end, and is there once.
+/// Checks that the values of a flag name declared back ends, each at most once.
 fn check<T>(
     flag: &'static str,
     dirs: &[(Box<str>, PathBuf)],
@@ -121,4 +152,23 @@ fn check<T>(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_or_a_name_belongs_to_one_back_end() {
+        let root = tempfile::tempdir().unwrap();
+        let declared = |name: &str, dir: &str| {
+            let (name, dir) = (name.into(), root.path().join(dir));
+            Declared { name, dir, zone: "nova".into(), export: None }
+        };
+        assert_eq!(open([declared("a", "1"), declared("b", "2")]).unwrap().len(), 2);
+        for (name, dir) in [("b", "1"), ("b", "1/../1"), ("a", "2")] {
+            let (_, error) = open([declared("a", "1"), declared(name, dir)]).unwrap_err();
+            assert!(error.to_string().contains("same name or directory"), "{name} {dir}: {error}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::backend::local_dir::volume_name;
+use crate::backend::driver::volume_name;
 
 /// Where hosts mount exports unless they are set up otherwise. A host creates the directory when it attaches.
 // Cinder: the option nfs_mount_point_base, which a host's own setting replaces.

@@ -1,151 +1,205 @@
-//! A back end in a directory: a volume is the sparse file `volume-<id>`, a snapshot `snapshot-<id>`.
+//! A back end in a directory: a volume is the sparse file `volume-<id>`, a snapshot the sparse file `snapshot-<id>`.
 //!
-//! What is made is made as `.new/<name>` and renamed when it is whole and on the disk; what is deleted
-//! is renamed into `.trash` first. Both directories are emptied of such files at the start. A directory
-//! is locked while a server has it.
+//! Files are created and deleted by the rules of [`locked_dir`](crate::locked_dir), which keep the contract of
+//! [`Driver`]. Copies share their blocks with the original where the file system can.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
-use serde_json::{Value, json};
-use uuid::Uuid;
-
-use crate::backend::driver::{Driver, Held, Room, Source};
+use serde_json::json;
 use statehold_server_core::fs::private;
 use statehold_server_core::fs::regular;
 use statehold_server_core::fs::sparse;
+use uuid::Uuid;
 
-pub(crate) const NEW: &str = ".new";
-pub(crate) const TRASH: &str = ".trash";
-/// What the name of a copy begins with until it has none.
-const STILL: &str = "still-";
+use crate::backend::driver::{
+    BackendObject, Capacity, CloneSource, Connection, Driver, DriverError, ReadExtents,
+    SNAPSHOT_PREFIX, VOLUME_PREFIX, check_fits, copy_extents, snapshot_name, volume_name,
+};
+use crate::backend::export::{Export, MOUNT_POINT_BASE};
+use crate::locked_dir::LockedDir;
 
+/// The prefix of the name of a frozen copy, until it is unlinked.
+const FROZEN_PREFIX: &str = "still-";
+
+/// A back end in a directory.
 #[derive(Debug)]
 pub(crate) struct LocalDir {
-    dir: PathBuf,
-    /// The directory, locked for as long as this is there.
-    open: File,
+    dir: LockedDir,
+    /// The NFS export of the directory; without it, hosts have the directory under the same path.
+    export: Option<Export>,
+    /// The number of steps until a simulated crash.
+    #[cfg(test)]
+    crash_at: tests::CrashAt,
 }
 
 impl LocalDir {
-    /// Opens a directory; makes it when it is absent. One that another server has is refused.
-    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
-        let (dir, open) = open(dir, is_own)?;
-        private::warn_if_shared(&dir, "directory of the back end");
-        Ok(Self { dir, open })
+    /// Opens a directory, and creates it if it is absent.
+    ///
+    /// # Errors
+    /// Another running server uses the directory, or the file system fails.
+    pub(crate) fn open(dir: &Path, export: Option<Export>) -> io::Result<Self> {
+        let dir = LockedDir::open(dir, "directory of the back end", is_own)?;
+        Ok(Self {
+            dir,
+            export,
+            #[cfg(test)]
+            crash_at: tests::CrashAt::default(),
+        })
     }
 
-    /// Has `make` make a file, and gives it its name when it is whole.
-    fn put(&self, to: &Path, make: impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
-        self.put_unsynced(to, make)?;
-        self.sync()
+    /// Marks a point between two changes of the file system: a test lets the server die there.
+    fn step(&self) {
+        #[cfg(test)]
+        self.crash_at.step();
+        #[cfg(not(test))]
+        let _ = self;
     }
 
-    /// Like [`put`](Self::put), but the name is durable only after [`sync`](Self::sync), which several files can
-    /// share.
-    fn put_unsynced(
+    fn volume_path(&self, volume: Uuid) -> PathBuf {
+        self.dir.path().join(volume_name(volume))
+    }
+
+    fn snapshot_path(&self, snapshot: Uuid) -> PathBuf {
+        self.dir.path().join(snapshot_name(snapshot))
+    }
+
+    fn open_source(&self, source: CloneSource) -> Result<File, DriverError> {
+        match source {
+            CloneSource::Volume(id) => regular::open(&self.volume_path(id)).map_err(no_volume(id)),
+            CloneSource::Snapshot(id) => {
+                regular::open(&self.snapshot_path(id)).map_err(no_snapshot(id))
+            }
+        }
+    }
+
+    fn volume_len(&self, volume: Uuid) -> Result<u64, DriverError> {
+        let about = fs::metadata(self.volume_path(volume)).map_err(no_volume(volume))?;
+        Ok(about.len())
+    }
+
+    /// Creates a file under another name by `write`, which MUST sync it, then renames it. Durable on return.
+    fn publish(
         &self,
         to: &Path,
-        mut make: impl FnMut(&Path) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let Some(name) = to.file_name() else { return Err(ErrorKind::InvalidInput.into()) };
-        let new = self.dir.join(NEW).join(name);
-        let made = match make(&new) {
-            // An earlier attempt left it: rarely, so that it is not looked for each time.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                remove(&new)?;
-                make(&new)
-            }
-            made => made,
-        };
-        made.inspect_err(|_| drop(remove(&new)))?;
-        fs::rename(&new, to)
+        write: impl FnMut(&Path) -> Result<(), DriverError>,
+    ) -> Result<(), DriverError> {
+        self.publish_unsynced(to, write)?;
+        self.step();
+        Ok(self.dir.sync()?)
     }
 
-    /// Gives a file in the directory, of `most` bytes at most, another name, unless that is done.
-    fn take(&self, to: &Path, reference: &str, most: u64) -> io::Result<()> {
+    /// Like [`publish`](Self::publish), but the name is durable only after a sync of the directory, which several
+    /// files can share.
+    fn publish_unsynced(
+        &self,
+        to: &Path,
+        mut write: impl FnMut(&Path) -> Result<(), DriverError>,
+    ) -> Result<(), DriverError> {
+        let Some(name) = to.file_name() else {
+            return Err(io::Error::from(ErrorKind::InvalidInput).into());
+        };
+        let new = self.dir.new_path(name);
+        self.step();
+        let written = match write(&new) {
+            // Only an earlier attempt that failed to clean up leaves the name, so it is not looked for each time.
+            Err(DriverError::Io(error)) if error.kind() == ErrorKind::AlreadyExists => {
+                remove(&new)?;
+                write(&new)
+            }
+            written => written,
+        };
+        written.inspect_err(|_| drop(remove(&new)))?;
+        self.step();
+        Ok(fs::rename(&new, to)?)
+    }
+
+    /// Renames an unmanaged file of at most `len_max` bytes, unless it is renamed already. Durable on return.
+    fn adopt(&self, to: &Path, reference: &str, len_max: u64) -> Result<(), DriverError> {
         if to.try_exists()? {
             return Ok(());
         }
-        let plain = !reference.contains(['/', '\0']) && !reference.starts_with('.');
-        let from = self.dir.join(reference);
-        if !plain || !fs::symlink_metadata(&from)?.is_file() {
-            return Err(io::Error::new(ErrorKind::NotFound, "it isn't a file of the back end"));
+        // The client chooses the name: it must not lead out of the directory, nor to files that are not complete.
+        let is_plain = !reference.contains(['/', '\0']) && !reference.starts_with('.');
+        let from = self.dir.path().join(reference);
+        let no_object = || DriverError::NoObject(reference.into());
+        if !is_plain {
+            return Err(no_object());
         }
-        if fs::metadata(&from)?.len() > most {
-            return Err(io::Error::other("it is larger than its volume"));
+        let about = fs::symlink_metadata(&from).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => no_object(),
+            _ => error.into(),
+        })?;
+        // A symbolic link would lead out of the directory.
+        if !about.is_file() {
+            return Err(no_object());
         }
-        // Before it has the name under which hosts find it: until now its mode was the choice of its maker.
+        let size = about.len();
+        if size > len_max {
+            return Err(DriverError::SnapshotTooLarge { size, max: len_max });
+        }
+        self.step();
+        // Before the rename, because hosts find the file by its new name: until now its creator chose the mode.
         private::adopt(&regular::open(&from)?)?;
+        self.step();
         fs::rename(&from, to)?;
-        self.sync()
+        self.step();
+        Ok(self.dir.sync()?)
     }
 
-    fn delete(&self, path: &Path) -> io::Result<()> {
-        let Some(name) = path.file_name() else { return Err(ErrorKind::InvalidInput.into()) };
-        let trash = self.dir.join(TRASH).join(name);
+    fn delete(&self, path: &Path) -> Result<(), DriverError> {
+        let Some(name) = path.file_name() else {
+            return Err(io::Error::from(ErrorKind::InvalidInput).into());
+        };
+        let trash = self.dir.trash_path(name);
+        self.step();
         match fs::rename(path, &trash) {
+            // An earlier attempt may have ended between the rename and the removal.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            done => done?,
+            renamed => renamed?,
         }
-        self.sync()?;
-        remove(&trash)
+        self.step();
+        self.dir.sync()?;
+        self.step();
+        Ok(remove(&trash)?)
     }
 
-    fn sync(&self) -> io::Result<()> {
-        self.open.sync_all()
+    fn extend(&self, path: &Path, size_gib: u32) -> io::Result<()> {
+        self.step();
+        sparse::extend(path, bytes(size_gib))
     }
 }
 
-/// Makes a directory unless it is there, opens and locks it, and removes what is in `.new` and
-/// `.trash` and has a name that `is_own`.
-pub(crate) fn open(dir: &Path, is_own: impl Fn(&str) -> bool) -> io::Result<(PathBuf, File)> {
-    private::create_dir_all(dir)?;
-    let dir = dir.canonicalize()?;
-    let open = File::open(&dir)?;
-    match rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::WOULDBLOCK) => return Err(io::Error::other("a server that runs has it")),
-        locked => locked?,
-    }
-    for name in [NEW, TRASH] {
-        let inner = dir.join(name);
-        private::create_dir_all(&inner)?;
-        for entry in fs::read_dir(&inner)? {
-            let entry = entry?;
-            // What is in there of others stays.
-            if !is_own(&entry.file_name().to_string_lossy()) {
-                continue;
-            }
-            if entry.file_type()?.is_dir() {
-                fs::remove_dir_all(entry.path())?;
-            } else {
-                fs::remove_file(entry.path())?;
-            }
-        }
-    }
-    open.sync_all()?;
-    Ok((dir, open))
-}
-
-/// Returns the name of the file that holds a volume.
-pub(crate) fn volume_name(volume: Uuid) -> String {
-    format!("volume-{volume}")
-}
-
-/// Whether a file is of this program's making.
+/// Returns whether the server created a file of this name.
 fn is_own(name: &str) -> bool {
-    let ids = ["volume-", "snapshot-", STILL].map(|kind| name.strip_prefix(kind));
+    let ids = [VOLUME_PREFIX, SNAPSHOT_PREFIX, FROZEN_PREFIX].map(|kind| name.strip_prefix(kind));
     ids.into_iter().flatten().any(|id| Uuid::parse_str(id).is_ok())
 }
 
-/// Removes a file, if it is there.
+/// Maps the error of a volume's file.
+fn no_volume(volume: Uuid) -> impl Fn(io::Error) -> DriverError {
+    move |error| match error.kind() {
+        ErrorKind::NotFound => DriverError::NoVolume(volume),
+        _ => DriverError::Io(error),
+    }
+}
+
+/// Maps the error of a snapshot's file.
+fn no_snapshot(snapshot: Uuid) -> impl Fn(io::Error) -> DriverError {
+    move |error| match error.kind() {
+        ErrorKind::NotFound => DriverError::NoSnapshot(snapshot),
+        _ => DriverError::Io(error),
+    }
+}
+
+/// Removes a file if it exists.
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        done => done,
+        removed => removed,
     }
 }
 
@@ -153,192 +207,312 @@ fn bytes(gib: u32) -> u64 {
     u64::from(gib) << 30
 }
 
-/// GiB that a file of a length takes, at least one.
+/// Returns the GiB that a file of a length takes, at least 1.
 fn gib_of(len: u64) -> io::Result<u32> {
     u32::try_from(len.div_ceil(1 << 30).max(1)).map_err(io::Error::other)
 }
 
 impl Driver for LocalDir {
-    fn create_volume(&self, volume: Uuid, gib: u32, source: &Source) -> io::Result<()> {
-        let to = self.path(volume);
-        if to.try_exists()? {
-            return sparse::extend(&to, bytes(gib));
-        }
-        let from = match source {
-            Source::Empty => return self.put(&to, |new| sparse::create(new, bytes(gib))),
-            Source::Snapshot(id) => self.snapshot_path(*id),
-            Source::Volume(id) => self.path(*id),
-            Source::File(path) => path.clone(),
-        };
-        self.put(&to, |new| sparse::copy(&from, new, bytes(gib)))
+    fn create_volume(&self, volume: Uuid, size_gib: u32) -> Result<(), DriverError> {
+        let created = self.create_volumes(&[(volume, size_gib)]);
+        created.into_iter().collect()
     }
 
-    fn create_empty_volumes(&self, volumes: &[(Uuid, u32)]) -> Vec<io::Result<()>> {
-        let create = |&(volume, gib): &(Uuid, u32)| {
-            let to = self.path(volume);
-            // An earlier attempt may have died between the name and the sync below.
+    fn create_volumes(&self, volumes: &[(Uuid, u32)]) -> Vec<Result<(), DriverError>> {
+        let create = |&(volume, size_gib): &(Uuid, u32)| {
+            let to = self.volume_path(volume);
+            // An earlier attempt may have ended between the rename and the sync below.
             if to.try_exists()? {
-                return sparse::extend(&to, bytes(gib));
+                return Ok(self.extend(&to, size_gib)?);
             }
-            self.put_unsynced(&to, |new| sparse::create(new, bytes(gib)))
+            self.publish_unsynced(&to, |new| Ok(sparse::create(new, bytes(size_gib))?))
         };
-        let created: Vec<io::Result<()>> = volumes.iter().map(create).collect();
-        // One for all names: it costs as much as creating a file.
-        match self.sync() {
+        let created: Vec<Result<(), DriverError>> = volumes.iter().map(create).collect();
+        self.step();
+        // One for all names, because it costs as much as the creation of a file.
+        match self.dir.sync() {
             Ok(()) => created,
             Err(error) => {
-                let (kind, text) = (error.kind(), error.to_string());
-                let unsynced = |()| Err(io::Error::new(kind, text.clone()));
+                let (kind, message) = (error.kind(), error.to_string());
+                let unsynced = |()| Err(io::Error::new(kind, message.clone()).into());
                 created.into_iter().map(|done| done.and_then(unsynced)).collect()
             }
         }
     }
 
-    fn delete_volume(&self, volume: Uuid) -> io::Result<()> {
-        self.delete(&self.path(volume))
-    }
-
-    fn extend_volume(&self, volume: Uuid, gib: u32) -> io::Result<()> {
-        sparse::extend(&self.path(volume), bytes(gib))
-    }
-
-    fn revert_volume(&self, volume: Uuid, snapshot: Uuid) -> io::Result<()> {
-        let (from, to) = (self.snapshot_path(snapshot), self.path(volume));
-        // One that was taken over may be shorter.
-        let len = fs::metadata(&to)?.len();
-        self.put(&to, |new| sparse::copy(&from, new, len))
-    }
-
-    fn create_snapshot(&self, snapshot: Uuid, volume: Uuid) -> io::Result<()> {
-        let (from, to) = (self.path(volume), self.snapshot_path(snapshot));
-        if to.try_exists()? {
-            return Ok(());
-        }
-        let len = fs::metadata(&from)?.len();
-        self.put(&to, |new| sparse::copy(&from, new, len))
-    }
-
-    fn still(&self, volume: Uuid, reader: Uuid) -> io::Result<File> {
-        let (from, new) = (self.path(volume), self.dir.join(NEW).join(format!("{STILL}{reader}")));
-        remove(&new)?;
-        let len = fs::metadata(&from)?.len();
-        let copy = sparse::copy(&from, &new, len).and_then(|()| regular::open(&new));
-        remove(&new)?;
-        copy
-    }
-
-    fn delete_snapshot(&self, snapshot: Uuid) -> io::Result<()> {
-        self.delete(&self.snapshot_path(snapshot))
-    }
-
-    fn path(&self, volume: Uuid) -> PathBuf {
-        self.dir.join(volume_name(volume))
-    }
-
-    fn snapshot_path(&self, snapshot: Uuid) -> PathBuf {
-        self.dir.join(format!("snapshot-{snapshot}"))
-    }
-
-    fn fill_volume(
+    fn clone_volume(
         &self,
         volume: Uuid,
-        gib: u32,
-        fill: &mut dyn FnMut(&File) -> io::Result<()>,
-    ) -> io::Result<()> {
-        self.put(&self.path(volume), |new| {
-            sparse::create(new, bytes(gib))?;
-            let file = File::options().write(true).open(new)?;
-            fill(&file)?;
-            file.sync_all()
+        size_gib: u32,
+        source: CloneSource,
+    ) -> Result<(), DriverError> {
+        let to = self.volume_path(volume);
+        if to.try_exists()? {
+            return Ok(self.extend(&to, size_gib)?);
+        }
+        let from = self.open_source(source)?;
+        self.publish(&to, |new| Ok(sparse::copy_file(&from, new, bytes(size_gib))?))
+    }
+
+    fn import_volume(
+        &self,
+        volume: Uuid,
+        size_gib: u32,
+        source: &dyn ReadExtents,
+    ) -> Result<(), DriverError> {
+        let len = bytes(size_gib);
+        self.publish(&self.volume_path(volume), |new| {
+            if let Some(from) = source.file() {
+                check_fits(source, len)?;
+                return Ok(sparse::copy_file(from, new, len)?);
+            }
+            sparse::create(new, len)?;
+            let to = regular::open_to_write(new)?;
+            copy_extents(source, len, |offset, data| {
+                self.step();
+                Ok(to.write_all_at(data, offset)?)
+            })?;
+            Ok(to.sync_all()?)
         })
     }
 
-    fn manage_volume(&self, volume: Uuid, reference: &str) -> io::Result<u32> {
-        let path = self.path(volume);
-        self.take(&path, reference, u64::MAX)?;
-        let gib = gib_of(fs::metadata(&path)?.len())?;
-        sparse::extend(&path, bytes(gib))?;
-        Ok(gib)
+    fn extend_volume(&self, volume: Uuid, size_gib: u32) -> Result<(), DriverError> {
+        self.extend(&self.volume_path(volume), size_gib).map_err(no_volume(volume))
     }
 
-    fn manage_snapshot(&self, snapshot: Uuid, volume: Uuid, reference: &str) -> io::Result<()> {
-        let most = fs::metadata(self.path(volume))?.len();
-        self.take(&self.snapshot_path(snapshot), reference, most)
+    fn revert_volume(&self, volume: Uuid, snapshot: Uuid) -> Result<(), DriverError> {
+        let from = self.open_source(CloneSource::Snapshot(snapshot))?;
+        // An adopted snapshot may be shorter, and the volume may have been extended since.
+        let len = self.volume_len(volume)?;
+        self.publish(&self.volume_path(volume), |new| Ok(sparse::copy_file(&from, new, len)?))
     }
 
-    fn files(&self) -> io::Result<Vec<Held>> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
+    fn delete_volume(&self, volume: Uuid) -> Result<(), DriverError> {
+        self.delete(&self.volume_path(volume))
+    }
+
+    fn has_volume(&self, volume: Uuid) -> Result<bool, DriverError> {
+        match fs::metadata(self.volume_path(volume)) {
+            Ok(about) => Ok(about.is_file()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn create_snapshot(&self, snapshot: Uuid, volume: Uuid) -> Result<(), DriverError> {
+        let to = self.snapshot_path(snapshot);
+        if to.try_exists()? {
+            return Ok(());
+        }
+        let from = self.open_source(CloneSource::Volume(volume))?;
+        let len = from.metadata()?.len();
+        self.publish(&to, |new| Ok(sparse::copy_file(&from, new, len)?))
+    }
+
+    fn delete_snapshot(&self, snapshot: Uuid) -> Result<(), DriverError> {
+        self.delete(&self.snapshot_path(snapshot))
+    }
+
+    fn open_volume(&self, volume: Uuid) -> Result<Box<dyn ReadExtents>, DriverError> {
+        Ok(Box::new(OpenFile::new(self.open_source(CloneSource::Volume(volume))?)?))
+    }
+
+    fn open_snapshot(&self, snapshot: Uuid) -> Result<Box<dyn ReadExtents>, DriverError> {
+        Ok(Box::new(OpenFile::new(self.open_source(CloneSource::Snapshot(snapshot))?)?))
+    }
+
+    fn open_frozen_copy(
+        &self,
+        volume: Uuid,
+        reader: Uuid,
+    ) -> Result<Box<dyn ReadExtents>, DriverError> {
+        let new = self.dir.new_path(format!("{FROZEN_PREFIX}{reader}"));
+        remove(&new)?;
+        let from = self.open_source(CloneSource::Volume(volume))?;
+        sparse::copy_file(&from, &new, from.metadata()?.len())?;
+        self.step();
+        let copy = regular::open(&new);
+        // Before the result is looked at: an open file stays readable without its name.
+        remove(&new)?;
+        Ok(Box::new(OpenFile::new(copy?)?))
+    }
+
+    fn list_objects(&self) -> Result<Vec<BackendObject>, DriverError> {
+        let mut objects = Vec::new();
+        for entry in fs::read_dir(self.dir.path())? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             let about = match entry.metadata() {
-                // It was deleted a moment ago.
+                // The file was deleted after the directory was read.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 about => about?,
             };
             if about.is_file() && !name.starts_with('.') {
-                files.push(Held { name, gib: gib_of(about.len())? });
+                objects.push(BackendObject { name, size_gib: gib_of(about.len())? });
             }
         }
-        Ok(files)
+        Ok(objects)
     }
 
-    fn connection(&self, volume: Uuid) -> Value {
-        json!({ "device_path": self.path(volume).to_string_lossy() })
+    fn adopt_volume(&self, volume: Uuid, reference: &str) -> Result<u32, DriverError> {
+        let path = self.volume_path(volume);
+        self.adopt(&path, reference, u64::MAX)?;
+        let size_gib = gib_of(fs::metadata(&path)?.len())?;
+        self.extend(&path, size_gib)?;
+        Ok(size_gib)
     }
 
-    fn room(&self) -> io::Result<Room> {
-        let stat = rustix::fs::statvfs(&self.dir)?;
-        let of = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
-        Ok(Room { free: of(stat.f_bavail), total: of(stat.f_blocks) })
+    fn adopt_snapshot(
+        &self,
+        snapshot: Uuid,
+        volume: Uuid,
+        reference: &str,
+    ) -> Result<(), DriverError> {
+        self.adopt(&self.snapshot_path(snapshot), reference, self.volume_len(volume)?)
     }
 
-    fn place(&self) -> &Path {
-        &self.dir
+    fn capacity(&self) -> Result<Capacity, DriverError> {
+        let stat = rustix::fs::statvfs(self.dir.path()).map_err(io::Error::from)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        // Blocks that only root may use are not free to others.
+        Ok(Capacity { free: bytes(stat.f_bavail), total: bytes(stat.f_blocks) })
+    }
+
+    fn connection(&self, volume: Uuid) -> Connection {
+        match &self.export {
+            Some(export) => Connection {
+                data: export.connection(volume),
+                mount_point_base: Some(MOUNT_POINT_BASE.into()),
+            },
+            None => Connection {
+                data: json!({ "device_path": self.volume_path(volume).to_string_lossy() }),
+                mount_point_base: None,
+            },
+        }
+    }
+
+    fn protocol(&self) -> &'static str {
+        if self.export.is_some() { "nfs" } else { "local" }
+    }
+
+    fn host_completes_extension(&self) -> bool {
+        // A host that mounts the export keeps the old size in its cache of attributes.
+        self.export.is_some()
+    }
+
+    fn location(&self) -> String {
+        self.dir.path().display().to_string()
+    }
+}
+
+/// A volume, a snapshot, or a frozen copy that has no name.
+struct OpenFile {
+    file: File,
+    len: u64,
+}
+
+impl OpenFile {
+    fn new(file: File) -> io::Result<Self> {
+        let len = file.metadata()?.len();
+        Ok(Self { file, len })
+    }
+}
+
+impl ReadExtents for OpenFile {
+    fn size(&self) -> u64 {
+        self.len
+    }
+
+    fn next_extent(&self, from: u64) -> Result<Option<Range<u64>>, DriverError> {
+        Ok(sparse::data(&self.file, from)?)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), DriverError> {
+        let read = sparse::read_at(&self.file, buffer, offset)?;
+        if let Some(behind) = buffer.get_mut(read..) {
+            behind.fill(0);
+        }
+        Ok(())
+    }
+
+    fn file(&self) -> Option<&File> {
+        Some(&self.file)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::FileExt as _;
+    use std::sync::atomic::{AtomicI64, Ordering};
 
     use super::*;
+    use crate::backend::conformance::{TestBackend, conformance, simulate_crash};
+    use crate::locked_dir::{NEW, TRASH};
 
-    fn write(path: &Path, text: &[u8]) {
-        File::options().write(true).open(path).unwrap().write_all_at(text, 4096).unwrap();
+    /// The number of steps until a simulated crash; negative for none.
+    #[derive(Debug)]
+    pub(super) struct CrashAt(AtomicI64);
+
+    impl Default for CrashAt {
+        fn default() -> Self {
+            Self(AtomicI64::new(-1))
+        }
     }
 
-    fn read(path: &Path) -> [u8; 4] {
-        let mut read = [0; 4];
-        File::open(path).unwrap().read_exact_at(&mut read, 4096).unwrap();
-        read
+    impl CrashAt {
+        pub(super) fn step(&self) {
+            // Below zero it takes 2^63 steps to come back.
+            if self.0.fetch_sub(1, Ordering::Relaxed) == 0 {
+                simulate_crash();
+            }
+        }
+    }
+
+    struct Directory(tempfile::TempDir);
+
+    impl TestBackend for Directory {
+        type Driver = LocalDir;
+
+        fn open(&mut self) -> LocalDir {
+            let driver = LocalDir::open(self.0.path(), None).unwrap();
+            for inner in [NEW, TRASH] {
+                let left = fs::read_dir(self.0.path().join(inner)).unwrap().count();
+                assert_eq!(left, 0, "{inner} has parts");
+            }
+            driver
+        }
+
+        fn write(&mut self, driver: &LocalDir, volume: Uuid, offset: u64, data: &[u8]) {
+            let file = File::options().write(true).open(driver.volume_path(volume)).unwrap();
+            file.write_all_at(data, offset).unwrap();
+        }
+
+        fn create_unmanaged(&mut self, _: &LocalDir, reference: &str, size: u64) {
+            sparse::create(&self.0.path().join(reference), size).unwrap();
+        }
+
+        fn crash_at(&mut self, driver: &LocalDir, step: Option<u32>) -> bool {
+            driver.crash_at.0.store(step.map_or(-1, i64::from), Ordering::Relaxed);
+            true
+        }
     }
 
     #[test]
-    fn copies_are_of_their_time_and_everything_can_be_done_again() {
+    fn a_directory_keeps_the_contract() {
+        conformance(&mut Directory(tempfile::tempdir().unwrap())).unwrap();
+    }
+
+    #[test]
+    fn a_completed_call_leaves_no_parts() {
         let dir = tempfile::tempdir().unwrap();
-        let driver = LocalDir::open(dir.path()).unwrap();
-        let [volume, clone, snapshot] = [1, 2, 3].map(Uuid::from_u128);
-        for _ in 0..2 {
-            driver.create_volume(volume, 1, &Source::Empty).unwrap();
-        }
-        write(&driver.path(volume), b"then");
+        let driver = LocalDir::open(dir.path(), None).unwrap();
+        let [volume, snapshot, reader] = [1, 2, 3].map(Uuid::from_u128);
+        driver.create_volume(volume, 1).unwrap();
         driver.create_snapshot(snapshot, volume).unwrap();
-        write(&driver.path(volume), b"next");
-        driver.create_snapshot(snapshot, volume).unwrap();
-        driver.create_volume(clone, 2, &Source::Snapshot(snapshot)).unwrap();
-        assert_eq!(&read(&driver.path(clone)), b"then");
-        assert_eq!(fs::metadata(driver.path(clone)).unwrap().len(), 2 << 30);
-        for _ in 0..2 {
-            driver.revert_volume(volume, snapshot).unwrap();
-            assert_eq!(&read(&driver.path(volume)), b"then");
-        }
-        for _ in 0..2 {
-            driver.extend_volume(volume, 3).unwrap();
-            driver.delete_snapshot(snapshot).unwrap();
-            driver.delete_volume(clone).unwrap();
-        }
-        assert_eq!(fs::metadata(driver.path(volume)).unwrap().len(), 3 << 30);
+        driver.revert_volume(volume, snapshot).unwrap();
+        drop(driver.open_frozen_copy(volume, reader).unwrap());
+        let absent = CloneSource::Volume(reader);
+        driver.clone_volume(reader, 1, absent).unwrap_err();
+        driver.delete_snapshot(snapshot).unwrap();
         driver.delete_volume(volume).unwrap();
         for inner in [NEW, TRASH] {
             assert_eq!(fs::read_dir(dir.path().join(inner)).unwrap().count(), 0, "{inner}");
@@ -347,68 +521,46 @@ mod tests {
     }
 
     #[test]
-    fn volumes_are_created_together_and_fail_alone() {
+    fn one_volume_of_several_fails_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let driver = LocalDir::open(dir.path()).unwrap();
+        let driver = LocalDir::open(dir.path(), None).unwrap();
         let [one, blocked, other] = [1, 2, 3].map(Uuid::from_u128);
-        // A directory can't be removed as a file that an earlier attempt left.
+        // A directory can't be removed like a file that an earlier attempt left.
         fs::create_dir(dir.path().join(NEW).join(volume_name(blocked))).unwrap();
         for _ in 0..2 {
-            let done = driver.create_empty_volumes(&[(one, 1), (blocked, 1), (other, 2)]);
+            let done = driver.create_volumes(&[(one, 1), (blocked, 1), (other, 2)]);
             assert_eq!(done.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
         }
-        let len = |id| fs::metadata(driver.path(id)).map(|file| file.len()).ok();
+        let len = |id| driver.volume_len(id).ok();
         assert_eq!([one, blocked, other].map(len), [Some(1 << 30), None, Some(2 << 30)]);
     }
 
     #[test]
-    fn a_still_is_of_its_moment_and_leaves_nothing() {
+    fn opening_deletes_the_parts_of_this_server_only() {
         let dir = tempfile::tempdir().unwrap();
-        let driver = LocalDir::open(dir.path()).unwrap();
-        let [volume, reader] = [1, 2].map(Uuid::from_u128);
-        driver.create_volume(volume, 1, &Source::Empty).unwrap();
-        write(&driver.path(volume), b"then");
-        let still = driver.still(volume, reader).unwrap();
-        write(&driver.path(volume), b"next");
-        let mut read = [0; 4];
-        still.read_exact_at(&mut read, 4096).unwrap();
-        assert_eq!((&read, still.metadata().unwrap().len()), (b"then", 1 << 30));
-        assert_eq!(fs::read_dir(dir.path().join(NEW)).unwrap().count(), 0);
-        assert!(is_own(&format!("{STILL}{reader}")), "what a crash leaves is known");
-    }
-
-    #[test]
-    fn a_snapshot_that_is_taken_over_keeps_the_length_of_its_volume() {
-        let dir = tempfile::tempdir().unwrap();
-        let driver = LocalDir::open(dir.path()).unwrap();
-        let [volume, snapshot] = [1, 2].map(Uuid::from_u128);
-        driver.create_volume(volume, 1, &Source::Empty).unwrap();
-        sparse::create(&dir.path().join("larger"), (1 << 30) + 1).unwrap();
-        assert!(driver.manage_snapshot(snapshot, volume, "larger").is_err());
-        assert!(dir.path().join("larger").exists());
-        sparse::create(&dir.path().join("shorter"), 8 << 10).unwrap();
-        driver.manage_snapshot(snapshot, volume, "shorter").unwrap();
-        driver.revert_volume(volume, snapshot).unwrap();
-        assert_eq!(fs::metadata(driver.path(volume)).unwrap().len(), 1 << 30);
-    }
-
-    #[test]
-    fn a_copy_that_fails_leaves_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let driver = LocalDir::open(dir.path()).unwrap();
-        let absent = Source::Volume(Uuid::from_u128(9));
-        assert!(driver.create_volume(Uuid::from_u128(1), 1, &absent).is_err());
-        assert!(!driver.path(Uuid::from_u128(1)).exists());
-        let half = format!("volume-{}", Uuid::from_u128(1));
-        for name in [&*half, "of others"] {
+        let driver = LocalDir::open(dir.path(), None).unwrap();
+        let id = Uuid::from_u128(1);
+        for name in [volume_name(id), format!("{FROZEN_PREFIX}{id}"), "of others".to_owned()] {
             fs::write(dir.path().join(NEW).join(name), "x").unwrap();
         }
-        let taken = LocalDir::open(dir.path()).unwrap_err().to_string();
-        assert_eq!(taken, "a server that runs has it");
+        let locked = LocalDir::open(dir.path(), None).unwrap_err().to_string();
+        assert_eq!(locked, "directory is locked by another running server");
         drop(driver);
-        LocalDir::open(dir.path()).unwrap();
+        LocalDir::open(dir.path(), None).unwrap();
         let left: Vec<_> = fs::read_dir(dir.path().join(NEW)).unwrap().collect();
         assert_eq!(left.len(), 1);
         assert_eq!(left[0].as_ref().unwrap().file_name(), "of others");
+    }
+
+    #[test]
+    fn a_link_is_no_object() {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let driver = LocalDir::open(dir.path(), None).unwrap();
+        let secret = outside.path().join("secret");
+        fs::write(&secret, "x").unwrap();
+        std::os::unix::fs::symlink(&secret, dir.path().join("link")).unwrap();
+        let error = driver.adopt_volume(Uuid::from_u128(1), "link").unwrap_err();
+        assert!(matches!(error, DriverError::NoObject(_)), "{error}");
+        assert_eq!(driver.list_objects().unwrap(), []);
     }
 }

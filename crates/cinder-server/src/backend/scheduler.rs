@@ -1,25 +1,34 @@
-//! The back ends, and which of them takes a volume.
+//! The back ends of the server, and the choice of one for a volume.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use serde_json::Value;
 use statehold_cinder::{Placement, Volume, VolumeType, parse_id};
 use statehold_store::ReadView;
 use uuid::Uuid;
 
-use crate::backend::declared::Declared;
-use crate::backend::driver::Driver;
-use crate::backend::export::{Export, MOUNT_POINT_BASE};
-use crate::backend::local_dir::LocalDir;
+use crate::backend::driver::{Connection, Driver, VOLUME_PREFIX};
 
-/// How many times over the free room may be promised, as volumes take only what is written to them.
+/// The factor by which the sizes of volumes may exceed the capacity: volumes are thin, so they take only the space
+/// that is written to.
+// Cinder: the option max_over_subscription_ratio, whose default is 20.0.
 pub(crate) const OVERSUBSCRIPTION: u32 = 20;
 
-/// Extra specs with such a name say something to others than the scheduler.
+/// The scope of extra specs for the scheduler. It ignores specs of another scope.
+// Cinder: cinder/scheduler/filters/capabilities_filter.py, CapabilitiesFilter._satisfies_extra_specs.
 const CAPABILITIES: &str = "capabilities:";
+
+/// A back end before it is served.
+#[derive(Debug)]
+pub struct BackendSpec {
+    /// The name. It MUST differ from those of the other back ends, and MUST NOT contain `@` or `#`, because rows refer to
+    /// a volume's back end as `host@name#name`.
+    pub name: Box<str>,
+    /// The availability zone.
+    pub zone: Box<str>,
+    /// The driver.
+    pub driver: Box<dyn Driver>,
+}
 
 #[derive(Debug)]
 pub(crate) struct Backend {
@@ -27,7 +36,6 @@ pub(crate) struct Backend {
     /// `host@backend#pool`.
     host: Box<str>,
     zone: Box<str>,
-    export: Option<Export>,
     /// The ID of its service, once that is registered.
     service: OnceLock<Uuid>,
     pub(crate) driver: Box<dyn Driver>,
@@ -41,141 +49,152 @@ pub(crate) struct Backends {
 }
 
 impl Backends {
-    /// Opens the directories of back ends.
-    pub(crate) fn open(
+    /// Creates the back ends of a machine.
+    ///
+    /// # Errors
+    /// A name that two of them have, or that can't be part of `host@backend#pool`.
+    pub(crate) fn new(
         machine: &str,
         default_zone: &str,
-        declared: impl IntoIterator<Item = Declared>,
-    ) -> Result<Self, (PathBuf, io::Error)> {
+        specs: impl IntoIterator<Item = BackendSpec>,
+    ) -> Result<Self, Box<str>> {
         let mut all: Vec<Arc<Backend>> = Vec::new();
-        for Declared { name, dir, zone, export } in declared {
-            // Before it is opened: it would be locked by ourselves.
-            let place = dir.canonicalize().ok();
-            let taken = |other: &Arc<Backend>| {
-                other.name == name || place.as_deref() == Some(other.driver.place())
-            };
-            if all.iter().any(taken) {
-                let error = io::Error::other("two back ends have the same name or directory");
-                return Err((dir, error));
+        for BackendSpec { name, zone, driver } in specs {
+            let is_valid = !name.is_empty() && !name.contains(['@', '#']);
+            if !is_valid || all.iter().any(|other| other.name == name) {
+                return Err(name);
             }
-            let driver = LocalDir::open(&dir).map_err(|error| (dir.clone(), error))?;
             let host = format!("{machine}@{name}#{name}").into();
-            let (service, driver) = (OnceLock::new(), Box::new(driver));
-            all.push(Arc::new(Backend { name, host, zone, export, service, driver }));
+            all.push(Arc::new(Backend { name, host, zone, service: OnceLock::new(), driver }));
         }
         Ok(Self { all, machine: machine.into(), default_zone: default_zone.into() })
     }
 
-    /// The back end that a row calls `host@backend#pool`. The machine may have had another name then.
+    /// Returns the back end that a row calls `host@backend#pool`.
+    ///
+    /// The host is ignored: the machine may have had another name when the row was written.
     pub(crate) fn of(&self, host: &str) -> Option<&Arc<Backend>> {
         let (_, backend) = host.split_once('@')?;
         let name = backend.split_once('#').map_or(backend, |(name, _)| name);
         self.all.iter().find(|backend| *backend.name == *name)
     }
 
-    /// All of them.
+    /// Returns all back ends, in the order of their declaration.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Backend> {
         self.all.iter().map(|backend| &**backend)
     }
 
-    /// The name of the machine that they are on.
+    /// Returns the name of the machine that they are on.
     pub(crate) fn machine(&self) -> &str {
         &self.machine
     }
 
-    /// The availability zone of services that are no back end, and of volumes that name none.
+    /// Returns the availability zone of services that are no back end, and of volumes that name none.
     pub(crate) fn default_zone(&self) -> &str {
         &self.default_zone
     }
 
-    /// Whether a service is a back end, by its host without a pool.
+    /// Returns whether a back end has this service host, `host@backend`.
     pub(crate) fn has_service(&self, host: &str) -> bool {
         self.all().any(|backend| backend.service_host() == host)
     }
 
-    /// Whether a back end is called so, with or without its pool.
+    /// Returns whether a back end has this host, with or without its pool.
     pub(crate) fn is_up(&self, host: &str) -> bool {
         self.is_host(host) || self.has_service(host)
     }
 
-    /// Deletes the files of volumes that are whole at another back end: a server died before it did.
-    pub(crate) fn drop_left_behind(&self, view: &impl ReadView) {
+    /// Deletes the data of volumes whose row names another back end that has them: the server died between the end of
+    /// a migration and the deletion of the original.
+    pub(crate) fn delete_stale_volumes(&self, view: &impl ReadView) {
         for backend in self.all() {
-            let files = backend.driver.files().unwrap_or_else(|error| {
-                tracing::error!(%error, host = %backend.host, "can't list what a back end has");
+            let objects = backend.driver.list_objects().unwrap_or_else(|error| {
+                tracing::error!(%error, host = %backend.host, "can't list the objects of a back end");
                 Vec::new()
             });
-            for held in files {
-                let id = held.name.strip_prefix("volume-").and_then(parse_id);
+            for object in objects {
+                let id = object.name.strip_prefix(VOLUME_PREFIX).and_then(parse_id);
                 let row = id.and_then(|id| view.get::<Volume>(id));
                 let own = row.and_then(|row| row.host.as_deref()).and_then(|host| self.of(host));
                 let (Some(id), Some(own)) = (id, own) else { continue };
-                if own.name == backend.name {
-                    continue;
-                }
-                // Somebody may have given the directories other names.
-                if !own.driver.path(id).is_file() {
-                    tracing::error!(
-                        volume = %id, host = %backend.host, own = %own.host,
-                        "the volume isn't where it should be"
-                    );
-                    continue;
-                }
-                tracing::info!(volume = %id, host = %backend.host, "the volume has moved: its old file goes");
-                if let Err(error) = backend.driver.delete_volume(id) {
-                    tracing::error!(%error, volume = %id, "the old file of a volume that moved is left");
+                if own.name != backend.name {
+                    delete_stale_volume(id, backend, own);
                 }
             }
         }
     }
 
-    /// Whether a back end is called so, in full.
+    /// Returns whether a back end has this host in full, `host@backend#pool`.
     pub(crate) fn is_host(&self, host: &str) -> bool {
         self.all.iter().any(|backend| *backend.host == *host)
     }
 
-    /// The back end for a volume of a type in a zone, or in any for an empty one: of those that can take it and aren't among `off`, which are
-    /// hosts without pools, the one with the most room.
+    /// Returns the back end for a volume of a type, like [`choose_for`](Self::choose_for).
     pub(crate) fn choose(
         &self,
         zone: &str,
         gib: u32,
         volume_type: Option<&VolumeType>,
-        off: &BTreeSet<Box<str>>,
+        disabled: &BTreeSet<Box<str>>,
     ) -> Option<&Arc<Backend>> {
-        self.choose_for(zone, gib, volume_type.as_slice(), off, |_| true)
+        self.choose_for(zone, gib, volume_type.as_slice(), disabled, |_| true)
     }
 
-    /// The same for volumes of several types, each of which it can take, among those that `allow` allows.
+    /// Returns the back end with the most free space among those that fit: they are in the zone, or in any if it is
+    /// empty, not in `disabled`, which has service hosts, they meet the extra specs of all types, `allow` accepts them,
+    /// and they have space for `gib`.
     pub(crate) fn choose_for(
         &self,
         zone: &str,
         gib: u32,
         types: &[&VolumeType],
-        off: &BTreeSet<Box<str>>,
+        disabled: &BTreeSet<Box<str>>,
         allow: impl Fn(&Backend) -> bool,
     ) -> Option<&Arc<Backend>> {
-        // A volume without a zone is of a type that allows several, which the type is asked for.
-        let there = self.all.iter().filter(|backend| zone.is_empty() || *backend.zone == *zone);
-        let enabled = there.filter(|backend| !off.contains(backend.service_host()));
-        let roomy =
+        // A volume without a zone has a type with several of them, which the extra specs check.
+        let in_zone = self.all.iter().filter(|backend| zone.is_empty() || *backend.zone == *zone);
+        let enabled = in_zone.filter(|backend| !disabled.contains(backend.service_host()));
+        let fitting =
             enabled.filter(|backend| types.iter().all(|volume_type| backend.fits(volume_type)));
-        let roomy = roomy.filter(|backend| allow(backend));
-        let roomy = roomy.filter_map(|backend| match backend.driver.room() {
-            Ok(room) => Some((room, backend)),
+        let allowed = fitting.filter(|backend| allow(backend));
+        let known = allowed.filter_map(|backend| match backend.driver.capacity() {
+            Ok(capacity) => Some((capacity, backend)),
             Err(error) => {
-                let place = backend.driver.place().display();
-                tracing::error!(%error, %place, "can't tell how much room there is");
+                let location = backend.driver.location();
+                tracing::error!(%error, location, "can't read the capacity of a back end");
                 None
             }
         });
         let size = u64::from(gib) << 30;
-        roomy
-            .filter(|(room, _)| size <= room.total.saturating_mul(OVERSUBSCRIPTION.into()))
-            .filter(|(room, _)| size <= room.free.saturating_mul(OVERSUBSCRIPTION.into()))
-            // The first of those with as much.
+        known
+            .filter(|(known, _)| size <= known.total.saturating_mul(OVERSUBSCRIPTION.into()))
+            .filter(|(known, _)| size <= known.free.saturating_mul(OVERSUBSCRIPTION.into()))
+            // Of several with the same free space the first one, so that the choice is predictable.
             .reduce(|best, next| if next.0.free > best.0.free { next } else { best })
             .map(|(_, backend)| backend)
+    }
+}
+
+/// Deletes the data of a volume at `stale` if `own`, the back end of its row, has the volume.
+fn delete_stale_volume(id: Uuid, stale: &Backend, own: &Backend) {
+    // An operator may have exchanged the names of two back ends: the data could be the only copy.
+    match own.driver.has_volume(id) {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::error!(
+                volume = %id, host = %stale.host, own = %own.host,
+                "keeping a volume at another back end than its row names, which doesn't have it"
+            );
+            return;
+        }
+        Err(error) => {
+            tracing::error!(%error, volume = %id, own = %own.host, "can't look up a volume at its back end");
+            return;
+        }
+    }
+    tracing::info!(volume = %id, host = %stale.host, "deleting stale data of a migrated volume");
+    if let Err(error) = stale.driver.delete_volume(id) {
+        tracing::error!(%error, volume = %id, "can't delete stale data of a migrated volume");
     }
 }
 
@@ -184,43 +203,34 @@ impl Backend {
         &self.name
     }
 
-    /// `host@backend#pool`.
+    /// Returns `host@backend#pool`.
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    /// Its availability zone.
+    /// Returns the availability zone.
     pub(crate) fn zone(&self) -> &str {
         &self.zone
     }
 
-    /// How hosts reach its volumes, as types demand it by `storage_protocol`.
-    pub(crate) fn protocol(&self) -> &'static str {
-        if self.export.is_some() { "nfs" } else { "local" }
+    /// Returns how hosts reach its volumes, as types demand it by `storage_protocol`.
+    pub(crate) fn protocol(&self) -> &str {
+        self.driver.protocol()
     }
 
-    /// Whether hosts have its files mounted: a host that uses a volume then learns of its size from the
-    /// file system, and MUST say when it has.
-    pub(crate) fn is_exported(&self) -> bool {
-        self.export.is_some()
+    /// Returns how a host reaches a volume.
+    pub(crate) fn connection(&self, volume: Uuid) -> Connection {
+        self.driver.connection(volume)
     }
 
-    /// Returns how a host reaches a volume: `data`, and where the host mounts the export, if there is one.
-    pub(crate) fn connection(&self, volume: Uuid) -> (Value, Option<&'static str>) {
-        match &self.export {
-            Some(export) => (export.connection(volume), Some(MOUNT_POINT_BASE)),
-            None => (self.driver.connection(volume), None),
-        }
-    }
-
-    /// `host@backend`.
+    /// Returns `host@backend`.
     pub(crate) fn service_host(&self) -> &str {
         self.host.split_once('#').map_or(&*self.host, |(service, _)| service)
     }
 
-    /// Notes the ID of its service.
-    pub(crate) fn registered(&self, service: Uuid) {
-        // There is one back end of a name, and it is registered once.
+    /// Records the ID of its service.
+    pub(crate) fn set_service(&self, service: Uuid) {
+        // A repeated start registers the same service again: the first ID stays.
         let _ = self.service.set(service);
     }
 
@@ -230,15 +240,17 @@ impl Backend {
         Placement { host, service, shared_targets: Some(false), zone }
     }
 
-    /// Whether it can do what a type demands. Specs with a scope are for others, except for
-    /// `capabilities:`.
+    /// Returns whether its capabilities meet the extra specs of a type.
+    // Cinder: cinder/scheduler/filters/capabilities_filter.py, CapabilitiesFilter._satisfies_extra_specs.
     pub(crate) fn fits(&self, volume_type: &VolumeType) -> bool {
         volume_type.extra_specs.iter().all(|(key, wanted)| {
             let name = key.strip_prefix(CAPABILITIES).unwrap_or(key);
             match name {
+                // Cinder: cinder/volume/volume_utils.py, extract_availability_zones_from_volume_type.
                 "RESKEY:availability_zones" => {
                     wanted.split(',').any(|wanted| wanted.trim() == &*self.zone)
                 }
+                // Specs of another scope are for the driver or for hosts.
                 _ if name.contains(':') => true,
                 _ => self.capability(name).is_some_and(|own| is_met(wanted, own)),
             }
@@ -257,8 +269,8 @@ impl Backend {
     }
 }
 
-/// Whether a capability is what a spec demands: `<is> True`, `<in> part`, `<or> a <or> b`, or the
-/// value itself.
+/// Returns whether a capability meets an extra spec: `<is> True`, `<in> part`, `<or> a <or> b`, or the value itself.
+// Cinder: cinder/scheduler/filters/extra_specs_ops.py, match.
 fn is_met(wanted: &str, own: &str) -> bool {
     let wanted = wanted.trim();
     if let Some(wanted) = wanted.strip_prefix("<is>") {
@@ -275,13 +287,16 @@ fn is_met(wanted: &str, own: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::backend::local_dir::LocalDir;
 
     #[test]
-    fn types_are_taken_by_back_ends_that_can_do_what_they_demand() {
+    fn a_volume_goes_to_a_back_end_that_meets_its_extra_specs() {
         let dir = tempfile::tempdir().unwrap();
-        let declared = ["a", "b"].map(|name| declared(name, dir.path().join(name)));
-        let backends = Backends::open("m", "nova", declared).unwrap();
+        let specs = ["a", "b"].map(|name| spec(name, &dir.path().join(name)));
+        let backends = Backends::new("m", "nova", specs).unwrap();
         let chosen = |specs: &[(&str, &str)]| {
             let extra_specs = specs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
             let backend = backends.all.iter().find(|backend| {
@@ -311,8 +326,9 @@ mod tests {
         assert!(backends.of("renamed@b#b").is_some_and(|backend| *backend.name == *"b"));
     }
 
-    fn declared(name: &str, dir: PathBuf) -> Declared {
-        Declared { name: name.into(), dir, zone: "nova".into(), export: None }
+    fn spec(name: &str, dir: &Path) -> BackendSpec {
+        let driver = Box::new(LocalDir::open(dir, None).unwrap());
+        BackendSpec { name: name.into(), zone: "nova".into(), driver }
     }
 
     fn volume_type() -> VolumeType {
@@ -326,9 +342,13 @@ mod tests {
     }
 
     #[test]
-    fn one_directory_is_one_back_end() {
+    fn names_of_back_ends_are_unique_and_fit_into_a_host() {
         let dir = tempfile::tempdir().unwrap();
-        let declared = ["a", "b"].map(|name| declared(name, dir.path().join("same")));
-        assert!(Backends::open("m", "nova", declared).is_err());
+        for names in [["a", "a"], ["a", "b#c"], ["a@b", "c"], ["", "a"]] {
+            let dirs =
+                ["1", "2"].map(|name| tempfile::tempdir_in(dir.path()).unwrap().keep().join(name));
+            let specs = names.into_iter().zip(&dirs).map(|(name, dir)| spec(name, dir));
+            assert!(Backends::new("m", "nova", specs).is_err(), "{names:?}");
+        }
     }
 }

@@ -1,76 +1,83 @@
-//! The file that says of which blocks a backup is made.
+//! The manifest of a backup: the list of its blocks, and where the data of each is.
 //!
-//! It has a first line, the JSON of [`Head`] behind its length, an [`Entry`] for each block that isn't
-//! all zero, in their order, and a SHA-256 of all that. Numbers have their lowest byte first. The
-//! manifest of an incremental backup is whole: blocks that have not changed point to where they are
-//! in an earlier backup, so reading one backup takes one manifest.
+//! It has a first line, the JSON of [`Head`] after its length, an [`Entry`] for each block that is not all zeros, in
+//! ascending order, and the SHA-256 of all of this. Numbers are little-endian. The manifest of an incremental backup
+//! is complete: an unchanged block refers to the earlier backup that holds it, so a restore reads one manifest.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
-
 use statehold_server_core::fs::private;
 use statehold_server_core::fs::regular;
+use uuid::Uuid;
+
+use crate::backup::BLOCK_MAX;
+use crate::backup::error::BackupError;
 
 /// The first line.
 const MAGIC: &[u8] = b"statehold backup 1\n";
 
-/// The most bytes that the JSON may have.
+/// The maximum length of the JSON, in bytes.
 const HEAD_MAX: u32 = 1 << 20;
 
-/// Bytes of an entry.
+/// The length of an entry, in bytes.
 const ENTRY: usize = 8 + 2 + 4 + 4 + 32;
 
-/// Bytes of the checksum.
+/// The length of a checksum, in bytes.
 const SUM: usize = 32;
 
-/// What holds for the whole backup.
+/// The number of entries that a reader holds at a time. Blocks are read in ascending order, mostly.
+const WINDOW: u64 = 1024;
+
+/// The properties of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Head {
     pub(crate) id: Uuid,
-    /// The length of the volume in bytes.
+    /// The size of the volume, in bytes.
     pub(crate) len: u64,
-    /// Bytes of a block.
+    /// The size of a block, in bytes.
     pub(crate) block: u32,
-    /// The backups that have blocks of this one: its parent first, then the parent's, and so on.
+    /// The backups that hold blocks of this one: its parent, the parent's parent, and so on.
     pub(crate) parents: Vec<Uuid>,
 }
 
-/// Where a block is.
+/// The place of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// The number of the block.
     pub(crate) number: u64,
-    /// 0 is the backup itself, others count its parents from 1.
+    /// The backup that holds it: 0 is this one, n the n-th of its parents.
     pub(crate) origin: u16,
-    /// The file there.
+    /// The number of the file in that backup.
     pub(crate) object: u32,
     /// The number of the block in the file.
     pub(crate) at: u32,
+    /// The SHA-256 of the block.
     pub(crate) sum: [u8; SUM],
 }
 
-pub(crate) fn damaged(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("a backup is damaged: {what}"))
-}
-
 /// Writes a manifest.
-pub(crate) struct Writer {
+pub(crate) struct ManifestWriter {
     to: BufWriter<File>,
     sum: Sha256,
 }
 
-impl Writer {
-    pub(crate) fn create(path: &Path, head: &Head) -> io::Result<Self> {
+impl ManifestWriter {
+    /// Creates the file, and writes the head.
+    ///
+    /// # Errors
+    /// [`BackupError::TooManyParents`] if the head is too long.
+    pub(crate) fn create(path: &Path, head: &Head) -> Result<Self, BackupError> {
         let mut writer =
             Self { to: BufWriter::new(private::create_new(path)?), sum: Sha256::new() };
-        let head = serde_json::to_vec(head)?;
+        let head = serde_json::to_vec(head).map_err(io::Error::from)?;
+        // Only the list of parents grows.
         let len = u32::try_from(head.len()).ok().filter(|len| *len <= HEAD_MAX);
-        let len = len.ok_or_else(|| io::Error::other("the backup has too many before it"))?;
+        let len = len.ok_or(BackupError::TooManyParents)?;
         writer.put(MAGIC)?;
         writer.put(&len.to_le_bytes())?;
         writer.put(&head)?;
@@ -82,6 +89,7 @@ impl Writer {
         self.to.write_all(bytes)
     }
 
+    /// Appends an entry. Its number MUST be greater than that of the last one.
     pub(crate) fn push(&mut self, entry: &Entry) -> io::Result<()> {
         let mut bytes = [0; ENTRY];
         let parts: [&[u8]; 5] = [
@@ -98,7 +106,7 @@ impl Writer {
         self.put(&bytes)
     }
 
-    /// Ends the manifest, and waits until it is on the disk.
+    /// Writes the checksum. The manifest is durable on return.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         let sum = self.sum.finalize();
         self.to.write_all(&sum)?;
@@ -106,64 +114,133 @@ impl Writer {
     }
 }
 
-/// Reads a manifest, block by block.
-pub(crate) struct Reader {
-    from: BufReader<io::Take<File>>,
+/// Reads a manifest, in order or by block.
+pub(crate) struct ManifestReader {
+    file: File,
     pub(crate) head: Head,
+    /// The offset of the first entry, in bytes.
+    entries_at: u64,
+    /// The number of entries.
+    count: u64,
+    /// Entries from the index `first` on.
+    window: Vec<Entry>,
+    first: u64,
+    /// The index of the entry that [`next`](Self::next) returns.
+    next: u64,
 }
 
-impl Reader {
-    /// Opens a manifest. All of it is read once, to see whether it is as it was written.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+impl ManifestReader {
+    /// Opens a manifest, and reads all of it to check its SHA-256.
+    ///
+    /// # Errors
+    /// [`BackupError::Damaged`] if it is not as it was written.
+    pub(crate) fn open(path: &Path) -> Result<Self, BackupError> {
         let mut file = regular::open(path)?;
         let len = file.metadata()?.len();
-        let end = len.checked_sub(SUM as u64).ok_or_else(|| damaged("its manifest is cut off"))?;
+        let end =
+            len.checked_sub(SUM as u64).ok_or(BackupError::Damaged("the manifest is truncated"))?;
         check_sum(&mut file, end)?;
         file.seek(SeekFrom::Start(0))?;
-        let mut from = BufReader::new(file.take(end));
+        let mut from = (&file).take(end);
         let mut magic = [0; MAGIC.len()];
         from.read_exact(&mut magic)?;
         if magic != MAGIC {
-            return Err(damaged("its manifest is of another kind"));
+            return Err(BackupError::Damaged("the manifest has another format"));
         }
         let mut len = [0; 4];
         from.read_exact(&mut len)?;
         let len = u32::from_le_bytes(len);
+        // The length is not trusted: it sizes a buffer.
         if len > HEAD_MAX {
-            return Err(damaged("its manifest has no sound head"));
+            return Err(BackupError::Damaged("the head of the manifest is too long"));
         }
         let mut head = Vec::new();
         (&mut from).take(u64::from(len)).read_to_end(&mut head)?;
-        let head: Head = serde_json::from_slice(&head)?;
-        if head.block == 0 || head.block > crate::backup::BLOCK_MAX {
-            return Err(damaged("its blocks have no sound size"));
+        let entries = from.limit();
+        let head: Head = serde_json::from_slice(&head).map_err(io::Error::from)?;
+        if head.block == 0 || head.block > BLOCK_MAX {
+            return Err(BackupError::Damaged("the size of its blocks is invalid"));
         }
-        Ok(Self { from, head })
+        if entries % ENTRY as u64 != 0 {
+            return Err(BackupError::Damaged("the manifest is truncated"));
+        }
+        let (entries_at, count) = (end - entries, entries / ENTRY as u64);
+        Ok(Self { file, head, entries_at, count, window: Vec::new(), first: 0, next: 0 })
     }
 
-    /// The next block; none at the end.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Entry>> {
-        let mut bytes = [0; ENTRY];
-        let mut first = [0; 1];
-        if self.from.read(&mut first)? == 0 {
+    /// Returns the next entry, or `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Entry>, BackupError> {
+        let entry = self.entry(self.next)?;
+        self.next += u64::from(entry.is_some());
+        Ok(entry)
+    }
+
+    /// Returns the entry of a block, or of the first one after it that has an entry. Costs a binary search, except for
+    /// the block after the one of the last call.
+    pub(crate) fn at_or_after(&mut self, number: u64) -> Result<Option<Entry>, BackupError> {
+        // Restores ask for ascending blocks: the entry is the last one that was returned, or the next.
+        for index in self.next.saturating_sub(1)..=self.next {
+            let before = match index.checked_sub(1) {
+                Some(before) => self.entry(before)?.is_none_or(|entry| entry.number >= number),
+                None => false,
+            };
+            if !before && self.entry(index)?.is_none_or(|entry| entry.number >= number) {
+                self.next = index;
+                return self.next();
+            }
+        }
+        let (mut low, mut high) = (0, self.count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.entry(middle)? {
+                Some(entry) if entry.number < number => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        self.next = low;
+        self.next()
+    }
+
+    /// Returns the entry at an index, or `None` after the last one.
+    fn entry(&mut self, index: u64) -> Result<Option<Entry>, BackupError> {
+        if index >= self.count {
             return Ok(None);
         }
-        let [head, rest @ ..] = &mut bytes;
-        *head = first[0];
-        self.from.read_exact(rest)?;
-        let mut rest = &bytes[..];
-        let entry = Entry {
-            number: u64::from_le_bytes(part(&mut rest)?),
-            origin: u16::from_le_bytes(part(&mut rest)?),
-            object: u32::from_le_bytes(part(&mut rest)?),
-            at: u32::from_le_bytes(part(&mut rest)?),
-            sum: part(&mut rest)?,
-        };
-        if usize::from(entry.origin) > self.head.parents.len() {
-            return Err(damaged("a block is in a backup that it doesn't know"));
+        if let Some(entry) = self.in_window(index) {
+            return Ok(Some(entry));
         }
-        Ok(Some(entry))
+        // One entry before it as well, which a search compares with.
+        let first = index.saturating_sub(1);
+        let count = (self.count - first).min(WINDOW);
+        let mut bytes = vec![0; usize::try_from(count).map_or(0, |count| count * ENTRY)];
+        self.file.read_exact_at(&mut bytes, self.entries_at + first * ENTRY as u64)?;
+        let parents = self.head.parents.len();
+        self.window = bytes
+            .chunks_exact(ENTRY)
+            .map(|bytes| read_entry(bytes, parents))
+            .collect::<Result<_, _>>()?;
+        self.first = first;
+        Ok(self.in_window(index))
     }
+
+    fn in_window(&self, index: u64) -> Option<Entry> {
+        let at = index.checked_sub(self.first).and_then(|at| usize::try_from(at).ok())?;
+        self.window.get(at).copied()
+    }
+}
+
+fn read_entry(mut bytes: &[u8], parents: usize) -> Result<Entry, BackupError> {
+    let entry = Entry {
+        number: u64::from_le_bytes(part(&mut bytes)?),
+        origin: u16::from_le_bytes(part(&mut bytes)?),
+        object: u32::from_le_bytes(part(&mut bytes)?),
+        at: u32::from_le_bytes(part(&mut bytes)?),
+        sum: part(&mut bytes)?,
+    };
+    if usize::from(entry.origin) > parents {
+        return Err(BackupError::Damaged("a block is in an unknown backup"));
+    }
+    Ok(entry)
 }
 
 fn part<const N: usize>(from: &mut &[u8]) -> io::Result<[u8; N]> {
@@ -172,7 +249,7 @@ fn part<const N: usize>(from: &mut &[u8]) -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-fn check_sum(file: &mut File, end: u64) -> io::Result<()> {
+fn check_sum(file: &mut File, end: u64) -> Result<(), BackupError> {
     let mut sum = Sha256::new();
     let mut body = file.take(end);
     let mut buffer = vec![0; 64 << 10];
@@ -181,7 +258,10 @@ fn check_sum(file: &mut File, end: u64) -> io::Result<()> {
         let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
         sum.update(bytes);
     }
-    let mut noted = [0; SUM];
-    file.read_exact(&mut noted)?;
-    if *sum.finalize() == noted { Ok(()) } else { Err(damaged("its manifest was changed")) }
+    let mut recorded = [0; SUM];
+    file.read_exact(&mut recorded)?;
+    if *sum.finalize() != recorded {
+        return Err(BackupError::Damaged("the manifest was changed"));
+    }
+    Ok(())
 }

@@ -1,34 +1,37 @@
-//! Keeps backups in a directory, away from the back ends: a directory each, `55/b0/<id>`, with files
-//! of blocks, `data-000000` and on, and a [`manifest`].
+//! The backup repository: a directory away from the back ends, in which each backup is a directory `55/b0/<id>`, with
+//! files of blocks `data-000000`, `data-000001` and so on, and a [`manifest`].
 //!
-//! Holes and blocks that are all zero are not kept. An incremental backup keeps the blocks that its
-//! parent doesn't have at the same place. Each block is checked by its SHA-256 when it is read.
+//! Holes and blocks of zeros are not stored. An incremental backup stores the blocks that differ from those of its
+//! parent at the same place. Each block is checked by its SHA-256 when it is read.
 //!
-//! What is made is made in `.new` and moved when it is whole and on the disk; what is deleted is moved
-//! to `.trash` first. Both are emptied at the start. A directory is one server's at a time.
+//! Backups are created and deleted by the rules of [`locked_dir`](crate::locked_dir): a backup is complete or absent.
 
+mod error;
 mod manifest;
+mod reader;
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
-
-use crate::backend::local_dir::{NEW, TRASH, open};
-use crate::backup::manifest::{Entry, Head, Reader, Writer, damaged};
 use statehold_server_core::fs::atomic;
 use statehold_server_core::fs::private;
-use statehold_server_core::fs::regular;
-use statehold_server_core::fs::sparse;
+use uuid::Uuid;
 
-/// Bytes of a block.
+use crate::backend::ReadExtents;
+pub(crate) use crate::backup::error::BackupError;
+use crate::backup::manifest::{Entry, Head, ManifestReader, ManifestWriter};
+use crate::backup::reader::BackupReader;
+use crate::locked_dir::LockedDir;
+
+/// The size of a block, in bytes.
 const BLOCK: u32 = 32 << 10;
-/// The most bytes that the blocks of a backup may have.
+
+/// The maximum size of a block of a backup that is read, in bytes.
 const BLOCK_MAX: u32 = 16 << 20;
-/// Blocks in a file.
+
+/// The maximum number of blocks in a file.
 const OBJECT_BLOCKS: u32 = 2048;
 
 const MANIFEST: &str = "manifest";
@@ -36,43 +39,55 @@ const MANIFEST: &str = "manifest";
 /// A directory of backups.
 #[derive(Debug)]
 pub(crate) struct BackupRepository {
-    dir: PathBuf,
-    /// The directory, locked for as long as this is there.
-    _open: File,
+    dir: LockedDir,
 }
 
 impl BackupRepository {
-    /// Opens a directory; makes it when it is absent. One that another server has is refused.
+    /// Opens a directory, and creates it if it is absent.
+    ///
+    /// # Errors
+    /// Another running server uses the directory, or the file system fails.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
-        let (dir, open) = open(dir, |name| Uuid::parse_str(name).is_ok())?;
-        private::warn_if_shared(&dir, "directory of the backups");
-        Ok(Self { dir, _open: open })
+        let is_own = |name: &str| Uuid::parse_str(name).is_ok();
+        Ok(Self { dir: LockedDir::open(dir, "directory of the backups", is_own)? })
     }
 
-    fn place(&self, id: Uuid) -> PathBuf {
+    /// Returns the directory of a backup. Two levels above it keep directories short.
+    fn backup_path(&self, id: Uuid) -> PathBuf {
         let name = id.to_string();
-        self.dir.join(&name[..2]).join(&name[2..4]).join(&name)
+        self.dir.path().join(&name[..2]).join(&name[2..4]).join(&name)
     }
 
-    fn object(&self, id: Uuid, object: u32) -> PathBuf {
-        self.place(id).join(object_name(object))
+    fn object_path(&self, id: Uuid, object: u32) -> PathBuf {
+        self.backup_path(id).join(object_name(object))
     }
 
-    /// Backs up a file; how many files of blocks it took. One that is there already stays.
-    pub(crate) fn create(&self, id: Uuid, parent: Option<Uuid>, from: &File) -> io::Result<u32> {
-        let to = self.place(id);
+    /// Creates a backup of `source`, incremental if it has a parent. Returns the number of its files of blocks. One that
+    /// exists is kept.
+    ///
+    /// # Errors
+    /// [`BackupError::Source`] if the source can't be read, and [`BackupError::Damaged`] if the parent is damaged.
+    pub(crate) fn create(
+        &self,
+        id: Uuid,
+        parent: Option<Uuid>,
+        source: &dyn ReadExtents,
+    ) -> Result<u32, BackupError> {
+        let to = self.backup_path(id);
         if to.try_exists()? {
-            return self.objects(id);
+            return Ok(self.count_objects(id)?);
         }
-        let new = self.dir.join(NEW).join(id.to_string());
-        atomic::remove_unfinished(&new)?;
-        private::create_dir(&new)?;
         let parent = match parent {
-            Some(parent) => Some((parent, Reader::open(&self.place(parent).join(MANIFEST))?)),
+            Some(parent) => {
+                Some((parent, ManifestReader::open(&self.backup_path(parent).join(MANIFEST))?))
+            }
             None => None,
         };
-        let objects =
-            write(&new, id, parent, from).inspect_err(|_| drop(atomic::remove_unfinished(&new)))?;
+        let new = self.dir.new_path(id.to_string());
+        atomic::remove_unfinished(&new)?;
+        private::create_dir(&new)?;
+        let objects = write(&new, id, parent, source)
+            .inspect_err(|_| drop(atomic::remove_unfinished(&new)))?;
         atomic::sync_dir(&new)?;
         if let Some(above) = to.parent() {
             private::create_dir_all(above)?;
@@ -85,72 +100,28 @@ impl BackupRepository {
         Ok(objects)
     }
 
-    fn objects(&self, id: Uuid) -> io::Result<u32> {
+    fn count_objects(&self, id: Uuid) -> io::Result<u32> {
         let mut objects = 0;
-        while self.object(id, objects).try_exists()? {
+        while self.object_path(id, objects).try_exists()? {
             objects += 1;
         }
         Ok(objects)
     }
 
-    /// Writes what was backed up into a file that is all zero and no shorter than the data, and checks
-    /// it on the way.
-    pub(crate) fn restore(&self, id: Uuid, to: &File) -> io::Result<()> {
-        let room = to.metadata()?.len();
-        self.read(id, |at, bytes| {
-            // The record of a backup may say less than there is.
-            if at + bytes.len() as u64 > room {
-                return Err(io::Error::other("the backup has more data than its volume has room"));
-            }
-            to.write_all_at(bytes, at)
-        })
+    /// Opens the data of a backup.
+    ///
+    /// # Errors
+    /// [`BackupError::Damaged`] if the manifest is not as it was written. Blocks are checked when they are read.
+    pub(crate) fn open_backup(&self, id: Uuid) -> Result<BackupReader<'_>, BackupError> {
+        BackupReader::open(self, id)
     }
 
-    /// Looks whether all of a backup is there and as it was written, upon the one that is said.
-    pub(crate) fn check(&self, id: Uuid, parent: Option<Uuid>) -> io::Result<()> {
-        let head = Reader::open(&self.place(id).join(MANIFEST))?.head;
-        if head.parents.first() != parent.as_ref() {
-            return Err(io::Error::other("the backup is made upon another one than is said"));
-        }
-        self.read(id, |_, _| Ok(()))
-    }
-
-    /// Hands out each block with its place in bytes.
-    fn read(&self, id: Uuid, mut out: impl FnMut(u64, &[u8]) -> io::Result<()>) -> io::Result<()> {
-        let mut manifest = Reader::open(&self.place(id).join(MANIFEST))?;
-        if manifest.head.id != id {
-            return Err(damaged("its manifest is another one's"));
-        }
-        let size = u64::from(manifest.head.block);
-        let mut block = vec![0; manifest.head.block as usize];
-        let mut open: Option<((u16, u32), File)> = None;
-        while let Some(entry) = manifest.next()? {
-            let of = (entry.origin, entry.object);
-            let file = match open.take() {
-                Some((already, file)) if already == of => file,
-                _ => regular::open(
-                    &self.object(origin(&manifest.head, entry.origin)?, entry.object),
-                )?,
-            };
-            file.read_exact_at(&mut block, u64::from(entry.at) * size)?;
-            if *Sha256::digest(&block) != entry.sum {
-                return Err(damaged("a block was changed"));
-            }
-            let at = entry.number.checked_mul(size).filter(|at| *at < manifest.head.len);
-            let at = at.ok_or_else(|| damaged("a block is behind the end"))?;
-            let len = usize::try_from(manifest.head.len - at).unwrap_or(usize::MAX);
-            out(at, block.get(..len).unwrap_or(&block))?;
-            open = Some((of, file));
-        }
-        Ok(())
-    }
-
-    /// Deletes a backup, if it is there.
-    pub(crate) fn delete(&self, id: Uuid) -> io::Result<()> {
-        let trash = self.dir.join(TRASH).join(id.to_string());
-        // A directory can't be renamed over another one that has content.
+    /// Deletes a backup. An absent one counts as deleted.
+    pub(crate) fn delete(&self, id: Uuid) -> Result<(), BackupError> {
+        let trash = self.dir.trash_path(id.to_string());
+        // A rename can't replace a directory that has content.
         atomic::remove_unfinished(&trash)?;
-        atomic::remove(&self.place(id), &trash)
+        Ok(atomic::remove(&self.backup_path(id), &trash)?)
     }
 }
 
@@ -158,39 +129,37 @@ fn object_name(object: u32) -> String {
     format!("data-{object:06}")
 }
 
-fn origin(head: &Head, origin: u16) -> io::Result<Uuid> {
-    match usize::from(origin).checked_sub(1) {
-        None => Ok(head.id),
-        Some(at) => {
-            head.parents.get(at).copied().ok_or_else(|| damaged("it lacks the one before it"))
-        }
-    }
-}
-
-/// Writes the blocks of a file, and the manifest; how many files of blocks it took.
-fn write(dir: &Path, id: Uuid, parent: Option<(Uuid, Reader)>, from: &File) -> io::Result<u32> {
-    let len = from.metadata()?.len();
+/// Writes the blocks of a source, and the manifest. Returns the number of files of blocks.
+fn write(
+    dir: &Path,
+    id: Uuid,
+    parent: Option<(Uuid, ManifestReader)>,
+    source: &dyn ReadExtents,
+) -> Result<u32, BackupError> {
+    let len = source.size();
     let (mut parents, mut earlier) = (Vec::new(), None);
-    if let Some((parent, reader)) = parent {
-        if reader.head.block != BLOCK {
-            return Err(io::Error::other("the earlier backup has blocks of another size"));
+    if let Some((parent, manifest)) = parent {
+        if manifest.head.block != BLOCK {
+            return Err(BackupError::BlockSize);
         }
         parents.push(parent);
-        parents.extend(&reader.head.parents);
+        parents.extend(&manifest.head.parents);
+        // An entry has 16 bits for the number of the parent.
         if u16::try_from(parents.len()).is_err() {
-            return Err(io::Error::other("there are too many backups before it: make a whole one"));
+            return Err(BackupError::TooManyParents);
         }
-        earlier = Some(Earlier { reader, next: None });
+        earlier = Some(Earlier { manifest, next: None });
     }
     let head = Head { id, len, block: BLOCK, parents };
-    let mut manifest = Writer::create(&dir.join(MANIFEST), &head)?;
+    let mut manifest = ManifestWriter::create(&dir.join(MANIFEST), &head)?;
     let mut objects = Objects { dir, open: None, count: 0, at: 0 };
     let mut block = vec![0; BLOCK as usize];
     let (size, mut number) = (u64::from(BLOCK), 0);
-    while let Some(part) = sparse::data(from, number * size)? {
+    while let Some(part) = source.next_extent(number * size).map_err(BackupError::Source)? {
+        // The block before may have reached into this extent.
         number = number.max(part.start / size);
         while number * size < part.end.min(len) {
-            fill(from, number * size, &mut block)?;
+            source.read_at(&mut block, number * size).map_err(BackupError::Source)?;
             if block.iter().any(|byte| *byte != 0) {
                 let sum: [u8; 32] = Sha256::digest(&block).into();
                 let same = match &mut earlier {
@@ -198,6 +167,7 @@ fn write(dir: &Path, id: Uuid, parent: Option<(Uuid, Reader)>, from: &File) -> i
                     None => None,
                 };
                 let entry = if let Some(entry) = same {
+                    // This backup's n-th parent is its parent's n-1st.
                     Entry { origin: entry.origin + 1, ..entry }
                 } else {
                     let (object, at) = objects.push(&block)?;
@@ -213,33 +183,16 @@ fn write(dir: &Path, id: Uuid, parent: Option<(Uuid, Reader)>, from: &File) -> i
     Ok(objects.count)
 }
 
-/// Reads a block; behind the end of the file it is zero.
-fn fill(from: &File, at: u64, block: &mut [u8]) -> io::Result<()> {
-    let mut done = 0;
-    while let Some(rest) = block.get_mut(done..).filter(|rest| !rest.is_empty()) {
-        let read = match from.read_at(rest, at + done as u64) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            read => read?,
-        };
-        if read == 0 {
-            rest.fill(0);
-            return Ok(());
-        }
-        done += read;
-    }
-    Ok(())
-}
-
-/// The blocks of the backup before, looked through in their order.
+/// The blocks of the parent, read in ascending order beside those of the source.
 struct Earlier {
-    reader: Reader,
+    manifest: ManifestReader,
     next: Option<Entry>,
 }
 
 impl Earlier {
-    fn find(&mut self, number: u64) -> io::Result<Option<Entry>> {
+    fn find(&mut self, number: u64) -> Result<Option<Entry>, BackupError> {
         while self.next.is_none_or(|entry| entry.number < number) {
-            self.next = self.reader.next()?;
+            self.next = self.manifest.next()?;
             if self.next.is_none() {
                 return Ok(None);
             }
@@ -248,17 +201,18 @@ impl Earlier {
     }
 }
 
-/// The files of blocks that are being written.
+/// Writes the files of blocks.
 struct Objects<'d> {
     dir: &'d Path,
     open: Option<File>,
-    /// How many there are.
+    /// The number of files.
     count: u32,
-    /// Blocks in the last one.
+    /// The number of blocks in the last one.
     at: u32,
 }
 
 impl Objects<'_> {
+    /// Appends a block. Returns the number of its file, and its number in the file.
     fn push(&mut self, block: &[u8]) -> io::Result<(u32, u32)> {
         if self.open.is_none() || self.at == OBJECT_BLOCKS {
             self.close()?;

@@ -1,20 +1,20 @@
 //! Work with backups.
 
-use std::fs::File;
-use std::io;
+use std::ops::Range;
 
 use statehold_cinder::{Backup, Outcome, Task, Volume, VolumeSource, VolumeStatus, WorkItem};
-use statehold_server_core::fs::regular;
 use statehold_store::ReadView;
 use uuid::Uuid;
 
+use crate::backend::{DriverError, ReadExtents};
 use crate::state::CinderState;
 use crate::worker::failure::Failure;
 use crate::worker::placement::{backend_of, choose, place};
 
+/// Performs a work item of a backup.
 pub(super) fn work_on_backup(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
     let view = cloud.app().store().snapshot();
-    let row = view.get::<Backup>(item.target).ok_or(Failure::Gone)?;
+    let row = view.get::<Backup>(item.target).ok_or(Failure::RowDeleted)?;
     match &item.task {
         Task::CreateBackup => {
             // Cinder: cinder/backup/api.py, API._az_matched.
@@ -26,48 +26,70 @@ pub(super) fn work_on_backup(cloud: &CinderState, item: &WorkItem) -> Result<Out
             return Ok(Outcome::BackedUp { objects });
         }
         Task::RestoreBackup { volume } => {
-            let to = view.get::<Volume>(*volume).ok_or(Failure::Gone)?;
+            let to = view.get::<Volume>(*volume).ok_or(Failure::RowDeleted)?;
             // A new volume has no back end yet.
             let (backend, _) = choose(cloud, &view, to, VolumeSource::Empty)?;
             place(cloud, to, &backend)?;
-            let mut fill = |file: &File| {
-                cloud.vault().restore(row.data(), file)?;
-                // An operator may have called it off.
-                let view = cloud.app().store().snapshot();
-                let to = view.get::<Volume>(*volume);
-                match to.filter(|to| to.status == VolumeStatus::RestoringBackup) {
-                    Some(_) => Ok(()),
-                    None => Err(io::Error::other("the restoring was called off")),
-                }
-            };
-            backend.driver.fill_volume(to.id, to.size, &mut fill)?;
+            let backup = cloud.backups().open_backup(row.data())?;
+            let source = WhileRestoring { cloud, volume: to.id, backup: &backup };
+            backend.driver.import_volume(to.id, to.size, &source)?;
         }
-        // The data stays for a backup that was imported under another ID.
+        // A backup that was imported under another ID needs the data.
         Task::DeleteBackup if row.shares_data(&view) => {}
-        Task::DeleteBackup => cloud.vault().delete(row.data())?,
-        Task::CheckBackup => cloud.vault().check(row.data(), parent_data(&view, row))?,
-        _ => return Err(Failure::Gone),
+        Task::DeleteBackup => cloud.backups().delete(row.data())?,
+        Task::CheckBackup => {
+            cloud.backups().open_backup(row.data())?.verify(parent_data(&view, row))?;
+        }
+        _ => return Err(Failure::RowDeleted),
     }
     Ok(Outcome::DONE)
 }
 
-/// Backs up a snapshot, or a volume. Of a volume that is used a copy is made first, so that what is
-/// backed up is of one moment.
+/// Backs up a snapshot or a volume, and returns the number of files of blocks.
 fn back_up(cloud: &CinderState, view: &impl ReadView, row: &Backup) -> Result<u32, Failure> {
-    let volume = view.get::<Volume>(row.volume_id).ok_or(Failure::Gone)?;
+    let volume = view.get::<Volume>(row.volume_id).ok_or(Failure::RowDeleted)?;
     let driver = &backend_of(cloud, volume)?.driver;
-    let from = match row.snapshot_id {
-        Some(snapshot) => regular::open(&driver.snapshot_path(snapshot))?,
+    let source = match row.snapshot_id {
+        Some(snapshot) => driver.open_snapshot(snapshot)?,
+        // A host writes while the backup is created, but the backup must be of one moment.
         None if volume.previous_status == Some(VolumeStatus::InUse) => {
-            driver.still(volume.id, row.id)?
+            driver.open_frozen_copy(volume.id, row.id)?
         }
-        None => regular::open(&driver.path(volume.id))?,
+        None => driver.open_volume(volume.id)?,
     };
-    Ok(cloud.vault().create(row.data(), parent_data(view, row), &from)?)
+    Ok(cloud.backups().create(row.data(), parent_data(view, row), &*source)?)
 }
 
-/// Returns the ID that the data of a backup's parent goes by.
+/// Returns the ID under which the data of a backup's parent is stored.
 fn parent_data(view: &impl ReadView, row: &Backup) -> Option<Uuid> {
     let parent = row.parent_id?;
     Some(view.get::<Backup>(parent).map_or(parent, |parent| parent.data()))
+}
+
+/// The data of a backup, as long as the status of its volume is `restoring-backup`.
+struct WhileRestoring<'a> {
+    cloud: &'a CinderState,
+    volume: Uuid,
+    backup: &'a dyn ReadExtents,
+}
+
+impl ReadExtents for WhileRestoring<'_> {
+    fn size(&self) -> u64 {
+        self.backup.size()
+    }
+
+    fn next_extent(&self, from: u64) -> Result<Option<Range<u64>>, DriverError> {
+        let view = self.cloud.app().store().snapshot();
+        let row = view.get::<Volume>(self.volume);
+        // An operator may reset the status meanwhile, and the user write to the volume: a driver publishes the restored
+        // data only after it has read the last extent.
+        if row.is_none_or(|row| row.status != VolumeStatus::RestoringBackup) {
+            return Err(DriverError::Cancelled);
+        }
+        self.backup.next_extent(from)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), DriverError> {
+        self.backup.read_at(buffer, offset)
+    }
 }

@@ -1,4 +1,4 @@
-//! Writes the outcomes of work, and deletes the file that a volume which moved no longer needs.
+//! Writes the outcomes of work, and deletes the data that a migrated volume no longer needs.
 
 use statehold_cinder::{Outcome, Volume, WorkItem, finish_work};
 use statehold_store::ReadView;
@@ -6,7 +6,7 @@ use statehold_store::ReadView;
 use crate::state::CinderState;
 use crate::worker::{refused, write};
 
-/// Writes what came of work, unless an operator settled the matter in the meantime.
+/// Writes the outcome of work, unless an operator reset the status meanwhile.
 pub(super) fn finish(cloud: &CinderState, item: &WorkItem, outcome: &Outcome) {
     let before = cloud.app().store().snapshot();
     let written = write(cloud, |txn, now| {
@@ -17,17 +17,17 @@ pub(super) fn finish(cloud: &CinderState, item: &WorkItem, outcome: &Outcome) {
     }
     let Outcome::Done { moved: Some(to), .. } = outcome else { return };
     let Some(row) = before.get::<Volume>(item.target) else { return };
-    // The file that doesn't count; when it is not known which, the next start finds out.
+    // The copy that no row names. If the write failed, it is unknown which one that is: the next start finds out.
     let left = match written {
         Some(true) => row.host.as_deref(),
         Some(false) => Some(&*to.host),
         None => None,
     };
-    // Before anything else is done with the volume: it may be about to come back.
+    // Before the next work with the volume, which may be a migration back.
     if let Some(backend) = left.and_then(|host| cloud.backends().of(host))
         && let Err(error) = backend.driver.delete_volume(item.target)
     {
-        tracing::error!(%error, volume = %item.target, "the other file of a volume that moved is left");
+        tracing::error!(%error, volume = %item.target, "can't delete stale data of a migrated volume");
     }
 }
 
@@ -35,7 +35,7 @@ pub(super) fn finish(cloud: &CinderState, item: &WorkItem, outcome: &Outcome) {
 pub(super) fn finish_lot(cloud: &CinderState, lot: &[WorkItem], outcomes: &[Outcome]) {
     let each = || lot.iter().zip(outcomes);
     let moved = |outcome: &Outcome| matches!(outcome, Outcome::Done { moved: Some(_), .. });
-    // A file may have to go after the outcome of a volume that moved.
+    // Each outcome of a migrated volume is followed by the deletion of its original.
     if lot.len() < 2 || outcomes.iter().any(moved) {
         return each().for_each(|(item, outcome)| finish(cloud, item, outcome));
     }
@@ -49,15 +49,15 @@ pub(super) fn finish_lot(cloud: &CinderState, lot: &[WorkItem], outcomes: &[Outc
                 note_finished(cloud, item, outcome, written);
             });
         }
-        // One outcome that can't be written must not hold up the others.
+        // One outcome that can't be written MUST NOT hold up the others.
         None => each().for_each(|(item, outcome)| finish(cloud, item, outcome)),
     }
 }
 
-/// Logs and counts an outcome; `written` is `false` if an operator settled the matter in the meantime.
+/// Logs and counts an outcome. `written` is `false` if an operator reset the status meanwhile.
 fn note_finished(cloud: &CinderState, item: &WorkItem, outcome: &Outcome, written: bool) {
     if !written {
-        tracing::info!(target = %item.target, "work was settled by an operator while it was done");
+        tracing::info!(target = %item.target, "discarding result: an operator reset the status");
     } else if let Outcome::Failed { .. } = outcome {
         cloud.metrics().count_failed(item.task.name());
     }

@@ -1,4 +1,4 @@
-//! The back end that work takes place on.
+//! The back end that work takes place at.
 
 use std::sync::Arc;
 
@@ -7,20 +7,21 @@ use statehold_cinder::{
 };
 use statehold_store::{ReadView, WriteTxn};
 
-use crate::backend::driver::Source;
+use crate::backend::CloneSource;
 use crate::backend::hints::allow;
 use crate::backend::scheduler::Backend;
 use crate::state::CinderState;
 use crate::worker::failure::Failure;
 use crate::worker::{refused, write};
 
-/// The back end of a volume.
+/// Returns the back end of a volume.
 pub(super) fn backend_of(cloud: &CinderState, row: &Volume) -> Result<Arc<Backend>, Failure> {
     let backend = row.host.as_deref().and_then(|host| cloud.backends().of(host));
     backend.cloned().ok_or(Failure::NoBackend)
 }
 
-/// Records the back end of a volume before its file is created there, unless it is recorded.
+/// Records the back end of a volume before the volume is created there, unless it is recorded: a crash must not leave
+/// data that no row leads to.
 pub(super) fn place(cloud: &CinderState, row: &Volume, backend: &Backend) -> Result<(), Failure> {
     if row.host.as_deref() == Some(backend.host()) {
         return Ok(());
@@ -28,53 +29,62 @@ pub(super) fn place(cloud: &CinderState, row: &Volume, backend: &Backend) -> Res
     let place = |txn: &mut WriteTxn<'_>, now| {
         place_volume(txn, now, row.id, backend.placement()).map_err(refused)
     };
-    if write(cloud, place) == Some(true) { Ok(()) } else { Err(Failure::Gone) }
+    if write(cloud, place) == Some(true) { Ok(()) } else { Err(Failure::RowDeleted) }
 }
 
-/// Where a new volume is made, and of what. A copy is made where the original is.
+/// Returns the back end for a new volume, and the original if it is a clone.
 pub(super) fn choose(
     cloud: &CinderState,
     view: &impl ReadView,
     row: &Volume,
     source: VolumeSource,
-) -> Result<(Arc<Backend>, Source), Failure> {
+) -> Result<(Arc<Backend>, Option<CloneSource>), Failure> {
     let (original, source) = match source {
         VolumeSource::Empty | VolumeSource::Backup(_) => {
-            if row.host.is_some() {
-                return Ok((backend_of(cloud, row)?, Source::Empty));
-            }
-            let off = disabled_hosts(view);
-            if let Some(host) = host_of(view, row) {
-                let own = cloud.backends().of(&host?).cloned();
-                let own = own.filter(|own| !off.contains(own.service_host()));
-                let own = own.filter(|own| allow(cloud, view, row, own));
-                return Ok((own.ok_or(Failure::NoBackend)?, Source::Empty));
-            }
-            let named = row.volume_type_id.and_then(|id| view.get::<VolumeType>(id));
-            let named = named.map(|named| &**named);
-            let (zone, types) = (&row.availability_zone, named.as_slice());
-            let allow = |own: &Backend| allow(cloud, view, row, own);
-            let chosen = cloud.backends().choose_for(zone, row.size, types, &off, allow);
-            return Ok((chosen.cloned().ok_or(Failure::NoBackend)?, Source::Empty));
+            return Ok((choose_for_new_data(cloud, view, row)?, None));
         }
         VolumeSource::Snapshot(id) => {
-            let snapshot = view.get::<Snapshot>(id).ok_or(Failure::Gone)?;
-            (snapshot.volume_id, Source::Snapshot(id))
+            let snapshot = view.get::<Snapshot>(id).ok_or(Failure::RowDeleted)?;
+            (snapshot.volume_id, CloneSource::Snapshot(id))
         }
-        VolumeSource::Volume(id) => (id, Source::Volume(id)),
+        VolumeSource::Volume(id) => (id, CloneSource::Volume(id)),
     };
-    let original = view.get::<Volume>(original).ok_or(Failure::Gone)?;
+    let original = view.get::<Volume>(original).ok_or(Failure::RowDeleted)?;
     let own = backend_of(cloud, original)?;
-    // The back end is that of the original, and hints can only refuse it. A copy that is there already
-    // was allowed when it was begun.
+    // A clone is at the back end of its original: hints can only reject it. They accepted a volume that is placed
+    // already, when its work began.
     if row.host.is_none() && !allow(cloud, view, row, &own) {
         return Err(Failure::NoBackend);
     }
-    Ok((own, source))
+    Ok((own, Some(source)))
 }
 
-/// The back end that a volume has to be on because of its group, as `host@backend#pool`.
-fn host_of(view: &impl ReadView, row: &Volume) -> Option<Result<Box<str>, Failure>> {
+/// Returns the back end for a volume that is no clone.
+fn choose_for_new_data(
+    cloud: &CinderState,
+    view: &impl ReadView,
+    row: &Volume,
+) -> Result<Arc<Backend>, Failure> {
+    if row.host.is_some() {
+        return backend_of(cloud, row);
+    }
+    let disabled = disabled_hosts(view);
+    if let Some(host) = host_of_group(view, row) {
+        let own = cloud.backends().of(&host?).cloned();
+        let own = own.filter(|own| !disabled.contains(own.service_host()));
+        let own = own.filter(|own| allow(cloud, view, row, own));
+        return own.ok_or(Failure::NoBackend);
+    }
+    let volume_type = row.volume_type_id.and_then(|id| view.get::<VolumeType>(id));
+    let volume_type = volume_type.map(|volume_type| &**volume_type);
+    let (zone, types) = (&row.availability_zone, volume_type.as_slice());
+    let allow = |own: &Backend| allow(cloud, view, row, own);
+    let chosen = cloud.backends().choose_for(zone, row.size, types, &disabled, allow);
+    chosen.cloned().ok_or(Failure::NoBackend)
+}
+
+/// Returns the back end of a volume's group as `host@backend#pool`: group snapshots need all volumes at one back end.
+fn host_of_group(view: &impl ReadView, row: &Volume) -> Option<Result<Box<str>, Failure>> {
     let group = view.get::<Group>(row.group_id?)?;
     Some(group.host.clone().ok_or(Failure::NoBackend))
 }

@@ -1,6 +1,5 @@
 //! Work with volumes.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use statehold_cinder::{
@@ -10,14 +9,13 @@ use statehold_cinder::{
 use statehold_store::{KeyRange, Order, ReadView};
 use uuid::Uuid;
 
-use crate::backend::driver::Source;
 use crate::backend::scheduler::Backend;
 use crate::state::CinderState;
 use crate::worker::failure::{Failure, outcome_of};
 use crate::worker::placement::{backend_of, choose, place};
 use crate::worker::{refused, work, write};
 
-/// Creates volumes without data, those of one back end together.
+/// Creates volumes without data, those of one back end together. Returns the outcomes in the order of the items.
 pub(super) fn create_together(cloud: &CinderState, lot: &[WorkItem]) -> Vec<Outcome> {
     let view = cloud.app().store().snapshot();
     let placed = |(at, item): (usize, &WorkItem)| {
@@ -34,54 +32,41 @@ pub(super) fn create_together(cloud: &CinderState, lot: &[WorkItem]) -> Vec<Outc
         if volumes.is_empty() {
             continue;
         }
-        let created = backend.driver.create_empty_volumes(&volumes);
+        let created = backend.driver.create_volumes(&volumes);
         let after = cloud.app().store().snapshot();
         for ((at, (id, _)), mut done) in places.into_iter().zip(volumes).zip(created) {
-            // Its row may have been deleted meanwhile.
+            // Its row may have been deleted meanwhile: no other work would delete the volume.
             if done.is_ok() && after.get::<Volume>(id).is_none() {
                 done = backend.driver.delete_volume(id);
             }
-            let done = done.map(|()| Outcome::DONE).map_err(Failure::Io);
+            let done = done.map(|()| Outcome::DONE).map_err(Failure::Driver);
             outcomes[at] = Some(outcome_of(&lot[at], done));
         }
     }
-    // The others have no back end yet, or one that is not served any more.
+    // The others have no back end yet, or one that is no longer served.
     let each = lot.iter().zip(outcomes);
     each.map(|(item, outcome)| outcome.unwrap_or_else(|| work(cloud, item))).collect()
 }
 
+/// Performs a work item of a volume.
 pub(super) fn work_on_volume(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
     let view = cloud.app().store().snapshot();
-    let row = view.get::<Volume>(item.target).ok_or(Failure::Gone)?;
+    let row = view.get::<Volume>(item.target).ok_or(Failure::RowDeleted)?;
     match &item.task {
-        Task::CreateVolume { source: from } => {
-            let (backend, source) = choose(cloud, &view, row, *from)?;
-            place(cloud, row, &backend)?;
-            match from {
-                VolumeSource::Backup(backup) => {
-                    let data = view.get::<Backup>(*backup).ok_or(Failure::Gone)?.data();
-                    let mut fill = |file: &File| cloud.vault().restore(data, file);
-                    backend.driver.fill_volume(row.id, row.size, &mut fill)?;
-                }
-                _ => backend.driver.create_volume(row.id, row.size, &source)?,
-            }
-            // Its row may have been deleted before it was placed.
-            if cloud.app().store().snapshot().get::<Volume>(row.id).is_none() {
-                backend.driver.delete_volume(row.id)?;
-            }
-        }
+        Task::CreateVolume { source } => create(cloud, &view, row, *source)?,
+        // An unmanaged volume keeps its data, and its row goes.
         Task::DeleteVolume { keep_data: true } => {}
         Task::DeleteVolume { keep_data: false } => {
-            // One that was placed nowhere was never made.
+            // A volume that was never placed has no data.
             if row.host.is_some() {
                 backend_of(cloud, row)?.driver.delete_volume(row.id)?;
             }
         }
         Task::ExtendVolume { size } => {
-            let backend = backend_of(cloud, row)?;
-            backend.driver.extend_volume(row.id, *size)?;
-            // A host that mounts the file goes on with the old size until it looks again.
-            if backend.is_exported() && row.previous_status == Some(VolumeStatus::InUse) {
+            let driver = &backend_of(cloud, row)?.driver;
+            driver.extend_volume(row.id, *size)?;
+            let is_used = row.previous_status == Some(VolumeStatus::InUse);
+            if driver.host_completes_extension() && is_used {
                 return Ok(Outcome::AwaitsHost);
             }
         }
@@ -89,19 +74,20 @@ pub(super) fn work_on_volume(cloud: &CinderState, item: &WorkItem) -> Result<Out
             backend_of(cloud, row)?.driver.revert_volume(row.id, *snapshot)?;
         }
         Task::RetypeVolume { volume_type, may_migrate } => {
-            let new = view.get::<VolumeType>(*volume_type).ok_or(Failure::Gone)?;
+            let new = view.get::<VolumeType>(*volume_type).ok_or(Failure::RowDeleted)?;
             if backend_of(cloud, row).is_ok_and(|own| own.fits(new)) {
                 return Ok(Outcome::DONE);
             }
             let zone = &row.availability_zone;
             let to = cloud.backends().choose(zone, row.size, Some(new), &disabled_hosts(&view));
             let to = to.filter(|_| *may_migrate).ok_or(Failure::NoBackend)?;
-            check_free(&view, row)?;
+            check_can_move(&view, row)?;
+            // Only now is it known that the retype is a migration, which clients see in the row.
             let noted = write(cloud, |txn, now| note_moving(txn, now, item).map_err(refused));
             if noted != Some(true) {
-                return Err(Failure::Gone);
+                return Err(Failure::RowDeleted);
             }
-            return move_volume(cloud, &view, row, to);
+            return migrate(cloud, &view, row, to);
         }
         Task::MigrateVolume { host, .. } => {
             let to = cloud.backends().of(host).ok_or(Failure::NoBackend)?;
@@ -109,20 +95,45 @@ pub(super) fn work_on_volume(cloud: &CinderState, item: &WorkItem) -> Result<Out
             if *to.zone() != *row.availability_zone {
                 return Err(Failure::NoBackend);
             }
-            return move_volume(cloud, &view, row, to);
+            return migrate(cloud, &view, row, to);
         }
         Task::ManageVolume { reference } => {
-            let size = backend_of(cloud, row)?.driver.manage_volume(row.id, reference)?;
+            let size = backend_of(cloud, row)?.driver.adopt_volume(row.id, reference)?;
             return Ok(Outcome::Managed { size, message: Uuid::new_v4() });
         }
-        _ => return Err(Failure::Gone),
+        _ => return Err(Failure::RowDeleted),
     }
     Ok(Outcome::DONE)
 }
 
-/// Copies a volume to another back end. Its file at the old one goes when the new one is whole: until
-/// the outcome is written the old place counts, so the old file stays should the server die.
-fn move_volume(
+/// Creates a volume: empty, a clone, or with the data of a backup.
+fn create(
+    cloud: &CinderState,
+    view: &impl ReadView,
+    row: &Volume,
+    source: VolumeSource,
+) -> Result<(), Failure> {
+    let (backend, original) = choose(cloud, view, row, source)?;
+    place(cloud, row, &backend)?;
+    let driver = &backend.driver;
+    match (source, original) {
+        (VolumeSource::Backup(backup), _) => {
+            let data = view.get::<Backup>(backup).ok_or(Failure::RowDeleted)?.data();
+            driver.import_volume(row.id, row.size, &cloud.backups().open_backup(data)?)?;
+        }
+        (_, Some(original)) => driver.clone_volume(row.id, row.size, original)?,
+        (_, None) => driver.create_volume(row.id, row.size)?,
+    }
+    // The row may have been deleted before the volume was placed: no other work would delete the volume.
+    if cloud.app().store().snapshot().get::<Volume>(row.id).is_none() {
+        driver.delete_volume(row.id)?;
+    }
+    Ok(())
+}
+
+/// Copies a volume to another back end. [`finish`](super::finish) deletes the original once the outcome is written:
+/// until then the row names the old back end, so that a crash loses nothing.
+fn migrate(
     cloud: &CinderState,
     view: &impl ReadView,
     row: &Volume,
@@ -132,19 +143,21 @@ fn move_volume(
     if Arc::ptr_eq(&from, to) {
         return Ok(Outcome::DONE);
     }
-    check_free(view, row)?;
-    // What an earlier attempt copied may be older than what is on the volume now.
+    check_can_move(view, row)?;
+    let source = from.driver.open_volume(row.id)?;
+    // The copy of an earlier attempt is stale, and takes space.
     to.driver.delete_volume(row.id)?;
-    to.driver.create_volume(row.id, row.size, &Source::File(from.driver.path(row.id)))?;
+    to.driver.import_volume(row.id, row.size, &*source)?;
     Ok(Outcome::Done { moved: Some(to.placement()), provider_id: None })
 }
 
-/// Refuses to move a volume in use, or with snapshots.
-fn check_free(view: &impl ReadView, row: &Volume) -> Result<(), Failure> {
+/// Checks that a volume is not in use and has no snapshots.
+fn check_can_move(view: &impl ReadView, row: &Volume) -> Result<(), Failure> {
     let snapshots = KeyRange::<(Uuid, i64)>::starting_with(row.id);
     let mut snapshots = view.scan_by(&Snapshot::BY_VOLUME, &snapshots, Order::Ascending);
+    // Checked again here, because the row may have changed since the request.
     if row.attach_status != AttachStatus::Detached || snapshots.next().is_some() {
-        return Err(Failure::Held);
+        return Err(Failure::InUse);
     }
     Ok(())
 }
