@@ -7,17 +7,19 @@ use super::pages;
 use super::tree::Tree;
 
 /// Flags of other programs that pages and examples name: cargo, curl, rustc.
-const FOREIGN: [&str; 16] = [
+const FOREIGN: [&str; 18] = [
     "bench",
     "cfg",
     "data",
     "data-urlencode",
     "example",
+    "features",
     "help",
     "lib",
     "manifest-path",
     "name",
     "nocapture",
+    "path",
     "quiet",
     "release",
     "show-output",

@@ -48,6 +48,42 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// The dashboard over the metrics.
+const DASHBOARD: &str = "docs/grafana.json";
+
+/// The ends that Prometheus gives to the series of a histogram.
+const SERIES: [&str; 4] = ["_bucket", "_sum", "_count", ""];
+
+/// Returns a finding for each metric in the dashboard that no table of `docs` has.
+///
+/// The tables are compared with the sources by [`check`].
+pub(crate) fn check_dashboard(tree: &Tree) -> Vec<Finding> {
+    let mut documented = BTreeSet::new();
+    for (path, heading) in TABLES {
+        let Some(page) = tree.file(path) else { continue };
+        for (_, cells) in pages::rows(&page.text, heading).into_iter().skip(1) {
+            documented.extend(cells.first().into_iter().flat_map(|cell| pages::spans(cell)));
+        }
+    }
+    // Trees of tests have none.
+    let Some(dashboard) = tree.file(DASHBOARD) else { return Vec::new() };
+    let mut findings = Vec::new();
+    for (at, line) in dashboard.text.lines().enumerate() {
+        for (start, _) in line.match_indices(PREFIX) {
+            let Some(name) = line.get(start..) else { continue };
+            // Labels and functions of the query follow the name.
+            let end = name.find(|sign: char| !sign.is_ascii_lowercase() && sign != '_');
+            let name = name.get(..end.unwrap_or(name.len())).unwrap_or(name);
+            let mut bare = SERIES.iter().filter_map(|end| name.strip_suffix(end));
+            if !bare.any(|bare| documented.contains(bare)) {
+                let message = format!("`{name}` is in no table of metrics in docs");
+                findings.push(Finding::new(DASHBOARD, at + 1, message));
+            }
+        }
+    }
+    findings
+}
+
 /// Returns the file, the line and the name of each metric, as given to the registry: without prefix and unit.
 fn registered(tree: &Tree) -> Vec<(String, usize, String)> {
     let mut found = Vec::new();
@@ -106,5 +142,18 @@ mod tests {
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].starts_with("docs/http.md:5: `statehold_gone`"));
         assert!(found[1].starts_with("crates/a/src/m.rs:8: `statehold_pool_lost`"));
+    }
+
+    #[test]
+    fn metrics_of_the_dashboard_are_documented() {
+        let page = "## Metrics\n| name |\n|---|\n| `statehold_wait_seconds` |\n";
+        let dashboard = "{\"expr\": \"rate(statehold_wait_seconds_bucket[5m])\"},\n\
+                         {\"expr\": \"statehold_gone{a=\\\"b\\\"}\"}\n";
+        let tree = Tree::of(&[("docs/http.md", page), ("docs/grafana.json", dashboard)]);
+        let found: Vec<_> = check_dashboard(&tree).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            found,
+            ["docs/grafana.json:2: `statehold_gone` is in no table of metrics in docs"]
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask tidy`: wording, line width, links, the code map, and the tables that pages repeat.
+//! `cargo xtask tidy`: wording, line width, links, the code map, code in pages, and the tables
+//! that pages repeat.
 //!
 //! Each check is a module with a function from the [`Tree`] to [`Finding`]s. A finding names the file, the
 //! line, the word and the rule, so that an editor can jump to it.
@@ -12,6 +13,7 @@ mod links;
 mod metrics;
 mod operators;
 mod pages;
+mod snippets;
 mod test_names;
 mod tree;
 mod voice;
@@ -61,6 +63,8 @@ pub(crate) fn run(root: &Path) -> io::Result<Vec<Finding>> {
         endpoints::check_block_storage,
         metrics::check,
         flags::check,
+        snippets::check,
+        metrics::check_dashboard,
     ] {
         findings.extend(check(&tree));
     }

@@ -15,7 +15,10 @@ pub(crate) struct File {
     pub(crate) text: String,
 }
 
-/// The Rust, Markdown and TOML files of the workspace, and `docs/openapi.json`, by path.
+/// The directories whose files of other kinds are read too: pages quote them.
+const QUOTED: [&str; 2] = ["docs/", "deploy/"];
+
+/// The Rust, Markdown and TOML files of the workspace, and all files of [`QUOTED`], by path.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
     files: Vec<File>,
@@ -80,5 +83,6 @@ impl Tree {
 
 fn is_read(path: &str) -> bool {
     let extension = Path::new(path).extension().and_then(|found| found.to_str());
-    matches!(extension, Some("rs" | "md" | "toml")) || path == "docs/openapi.json"
+    matches!(extension, Some("rs" | "md" | "toml"))
+        || QUOTED.iter().any(|dir| path.starts_with(dir))
 }
