@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
 use statehold_server_core::caller::CallerKey;
 
 /// The permission that an operation requires.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Rule {
     /// Any valid token.
     Token,
@@ -34,7 +35,7 @@ pub(crate) enum Rule {
 
 /// The level of access to a kind of object. A greater level includes the lesser ones.
 // Nomad: acl/policy.go, PolicyDeny, PolicyList, PolicyRead and PolicyWrite.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
     /// None, and overrides the other policies of the token.
@@ -53,7 +54,7 @@ pub(crate) enum Level {
 
 /// A capability in a namespace, by the names of Nomad's ACL policies.
 // Nomad: acl/policy.go, the NamespaceCapability constants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Capability {
     /// None, and overrides the other policies of the token.

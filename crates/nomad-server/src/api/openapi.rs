@@ -2,22 +2,16 @@
 
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
-use statehold_filter::{Kind as FieldKind, Schema};
+use statehold_server_core::router::openapi;
 
 use crate::acl::access::Rule;
 use crate::api::Reply;
-use crate::api::parameter::{Kind, Parameter};
+use crate::api::parameter::Kind;
 use crate::api::reply;
 use crate::api::reply::Meta;
 use crate::api::route::{Answer, Operation, Route, Verb};
 use crate::api::routes::ROUTES;
 use crate::request::NomadRequest;
-
-/// The version of OpenAPI that the document is of.
-const VERSION: &str = "3.1.0";
-
-/// Deepest nesting of fields that is written down; below it a field is any object.
-const DEPTH_MAX: usize = 4;
 
 /// `GET /statehold/v1/openapi.json`
 pub(crate) fn serve(call: &NomadRequest) -> Reply {
@@ -27,82 +21,56 @@ pub(crate) fn serve(call: &NomadRequest) -> Reply {
 
 /// The document.
 pub(crate) fn document() -> Value {
-    let mut paths = Map::new();
-    for route in ROUTES.iter().filter(|route| !route.operations.is_empty()) {
-        let mut item = Map::new();
-        for verb in [Verb::Get, Verb::Put, Verb::Post, Verb::Delete] {
-            let mut operations =
-                route.operations.iter().filter(|operation| operation.verbs.contains(&verb));
-            if let Some(first) = operations.next() {
-                let rest: Vec<_> = operations.collect();
-                item.insert(verb.name().to_owned(), operation(route, verb, first, &rest));
-            }
-        }
-        paths.insert(path(route), item.into());
-    }
-    json!({
-        "openapi": VERSION,
-        "info": {
-            "title": "Statehold",
-            "version": env!("CARGO_PKG_VERSION"),
-            "description": "Nomad's volumes and plugins API, and an API to feed it. \
-                            `HEAD` is `GET` without a body. Errors are plain text. \
-                            `x-filter-fields` of a list has the fields of its filters, by the value of `type`.",
-            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
-        },
-        "servers": [{ "url": "http://127.0.0.1:4646" }],
-        "security": [{}, { "token": [] }, { "bearer": [] }],
-        "paths": paths,
-        "components": {
+    let operations = ROUTES.iter().flat_map(|route| {
+        [Verb::Get, Verb::Put, Verb::Post, Verb::Delete].into_iter().filter_map(move |verb| {
+            let answering = |operation: &&Operation| operation.verbs.contains(&verb);
+            let all: Vec<_> = route.operations.iter().filter(answering).collect();
+            (!all.is_empty()).then(|| operation(route, verb, &all))
+        })
+    });
+    let api = openapi::Api {
+        title: "Statehold",
+        description: "Nomad's volumes and plugins API, and an API to feed it. \
+                      `HEAD` is `GET` without a body. Errors are plain text. \
+                      `x-filter-fields` of a list has the fields of its filters, by the value of `type`. \
+                      `x-permission` is the permission that a token must have once there is an ACL."
+            .to_owned(),
+        server: "http://127.0.0.1:4646",
+        security: json!([{}, { "token": [] }, { "bearer": [] }]),
+        components: json!({
             "securitySchemes": {
                 "token": { "type": "apiKey", "in": "header", "name": "X-Nomad-Token" },
                 "bearer": { "type": "http", "scheme": "bearer" },
             },
             "headers": headers(),
-            "responses": { "Error": {
-                "description": "The cause, and how to correct it.",
-                "content": { "text/plain": { "schema": { "type": "string" } } },
-            } },
-        },
-    })
+        }),
+        errors: json!({ "text/plain": { "schema": { "type": "string" } } }),
+    };
+    openapi::document(api, operations)
 }
 
-/// The path as OpenAPI writes it, which knows no placeholder for the rest.
-fn path(route: &Route) -> String {
-    route.path.replace("{*}", "{rest}")
-}
-
-/// What one method does at a path: `first`, and `others` that a value of `type=` chooses.
-fn operation(
-    route: &Route,
-    verb: Verb,
-    first: &'static Operation,
-    others: &[&'static Operation],
-) -> Value {
-    let all = || std::iter::once(first).chain(others.iter().copied());
-    let summaries: Vec<_> = all().map(summary).collect();
-    let mut described = json!({
-        "operationId": operation_id(route, verb, first),
-        "summary": summaries.join(" "),
-        "parameters": parameters(route, &all().collect::<Vec<_>>()),
-        "responses": responses(route, &all().collect::<Vec<_>>()),
-    });
-    if matches!(first.rule, Rule::Rows([])) {
-        // No scheme at all, where elsewhere it depends on the server.
-        described["security"] = json!([]);
+/// One method at a path: the operations that a value of `type=` chooses from.
+fn operation(route: &Route, verb: Verb, all: &[&'static Operation]) -> openapi::Operation {
+    let summaries: Vec<_> = all.iter().map(|operation| summary(operation)).collect();
+    let first = all.first();
+    openapi::Operation {
+        method: verb.name(),
+        path: route.path,
+        id: first.map(|first| operation_id(route, verb, first)).unwrap_or_default(),
+        summary: summaries.join(" "),
+        permission: permission(all),
+        is_open: first.is_some_and(|first| matches!(first.rule, Rule::Rows([]))),
+        parameters: parameters(all),
+        body: first.and_then(|first| first.body).map(|body| openapi::RequestBody {
+            description: body.to_owned(),
+            schema: json!({ "type": "object" }),
+            is_required: true,
+        }),
+        replies: all.iter().map(|operation| reply(operation)).collect(),
+        errors: errors(route, all),
+        filter_fields: filterable(all),
+        ..openapi::Operation::default()
     }
-    if let Some(fields) = filterable(&all().collect::<Vec<_>>()) {
-        described["x-filter-fields"] = fields;
-    }
-    if let (Some(body), Some(members)) = (first.body, described.as_object_mut()) {
-        let body = json!({
-            "required": true,
-            "description": body,
-            "content": { "application/json": { "schema": { "type": "object" } } },
-        });
-        members.insert("requestBody".to_owned(), body);
-    }
-    described
 }
 
 /// The operation's name; with the method and the path's length where several have it.
@@ -128,17 +96,22 @@ fn summary(operation: &'static Operation) -> String {
     }
 }
 
-/// The parameters of the path and of any of the operations, each once.
-fn parameters(route: &Route, operations: &[&'static Operation]) -> Vec<Value> {
-    let mut listed: Vec<Value> = route
-        .path
-        .split('/')
-        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
-        .map(|name| {
-            let name = if name == "*" { "rest" } else { name };
-            json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
-        })
-        .collect();
+/// The permission of an operation; by the value of `type=` if there are several.
+fn permission(operations: &[&'static Operation]) -> Value {
+    let rule = |operation: &Operation| serde_json::to_value(operation.rule).unwrap_or_default();
+    match operations {
+        [only] => rule(only),
+        _ => operations
+            .iter()
+            .map(|operation| (operation.of_type.unwrap_or("*").to_owned(), rule(operation)))
+            .collect::<Map<_, _>>()
+            .into(),
+    }
+}
+
+/// The parameters of any of the operations, each once.
+fn parameters(operations: &[&'static Operation]) -> Vec<Value> {
+    let mut listed = Vec::new();
     let types: Vec<_> = operations.iter().filter_map(|operation| operation.of_type).collect();
     if !types.is_empty() {
         listed.push(json!({
@@ -151,29 +124,15 @@ fn parameters(route: &Route, operations: &[&'static Operation]) -> Vec<Value> {
         for found in declared {
             if !seen.contains(&found.name) {
                 seen.push(found.name);
-                listed.push(parameter(found));
+                listed.push(found.describe());
             }
         }
     }
     listed
 }
 
-fn parameter(declared: &Parameter) -> Value {
-    let schema = match declared.kind {
-        Kind::Text | Kind::Header => json!({ "type": "string" }),
-        Kind::EvenHex => json!({ "type": "string", "pattern": "^[0-9A-Fa-f-]*$" }),
-        // As Go reads it, and an empty value.
-        Kind::Flag => json!({ "type": ["boolean", "string"] }),
-        Kind::Count => json!({ "type": "integer", "minimum": 0 }),
-        Kind::Duration => json!({ "type": "string", "examples": ["5m", "1h30m"] }),
-    };
-    let place = if declared.kind == Kind::Header { "header" } else { "query" };
-    json!({ "name": declared.name, "in": place, "description": declared.doc, "schema": schema })
-}
-
-fn responses(route: &Route, operations: &[&'static Operation]) -> Value {
-    let mut responses = Map::new();
-    responses.insert("200".to_owned(), success(operations));
+/// The statuses of requests that fail.
+fn errors(route: &Route, operations: &[&'static Operation]) -> Vec<StatusCode> {
     let any = |is: fn(&Operation) -> bool| operations.iter().any(|operation| is(operation));
     let reads_body = any(|operation| operation.body.is_some());
     let writes = any(Operation::writes);
@@ -181,7 +140,7 @@ fn responses(route: &Route, operations: &[&'static Operation]) -> Value {
     let asks = any(|operation| {
         operation.parameters.iter().any(|group| group.iter().any(|one| one.kind == Kind::Header))
     });
-    for (status, possible) in [
+    let possible = [
         (StatusCode::BAD_REQUEST, true),
         (StatusCode::FORBIDDEN, true),
         (StatusCode::NOT_FOUND, route.path.contains('{')),
@@ -194,113 +153,50 @@ fn responses(route: &Route, operations: &[&'static Operation]) -> Value {
         (StatusCode::NOT_IMPLEMENTED, reads_body),
         (StatusCode::BAD_GATEWAY, writes || asks),
         (StatusCode::SERVICE_UNAVAILABLE, writes || blocks),
-    ] {
-        if possible {
-            let error = json!({ "$ref": "#/components/responses/Error" });
-            responses.insert(status.as_str().to_owned(), error);
-        }
-    }
-    responses.into()
+    ];
+    possible.into_iter().filter(|(_, possible)| *possible).map(|(status, _)| status).collect()
 }
 
-/// What a request gets that went well.
-fn success(operations: &[&'static Operation]) -> Value {
-    let mut described = json!({ "description": "Success.", "headers": {} });
-    let names = ["X-Nomad-Index", "X-Nomad-KnownLeader", "X-Nomad-LastContact"];
-    let lists = operations.iter().any(|operation| matches!(operation.answer, Answer::List(_)));
-    for name in names.into_iter().chain(lists.then_some("X-Nomad-NextToken")) {
-        described["headers"][name] = json!({ "$ref": format!("#/components/headers/{name}") });
+/// The reply to a request that succeeds.
+fn reply(operation: &Operation) -> openapi::Reply {
+    let mut headers = vec!["X-Nomad-Index", "X-Nomad-KnownLeader", "X-Nomad-LastContact"];
+    if matches!(operation.answer, Answer::List(_)) {
+        headers.push("X-Nomad-NextToken");
     }
-    let schemas: Vec<(&str, Value)> =
-        operations.iter().filter_map(|operation| content(operation.answer)).collect();
-    let (kind, schema) = match schemas.as_slice() {
-        [] => return described,
-        [(kind, only)] => (*kind, only.clone()),
-        [(kind, _), ..] => {
-            let all: Vec<_> = schemas.iter().map(|(_, schema)| schema).collect();
-            (*kind, json!({ "anyOf": all }))
-        }
-    };
-    described["content"] = json!({ kind: { "schema": schema } });
-    described
+    let content = content(operation.answer);
+    openapi::Reply { status: StatusCode::OK, description: "Success.", headers, content }
 }
 
 /// The media type and the schema of an answer.
 fn content(answer: Answer) -> Option<(&'static str, Value)> {
-    match answer {
-        Answer::Empty => None,
-        Answer::Text(about) => {
-            Some(("text/plain", json!({ "type": "string", "description": about })))
-        }
-        Answer::Bytes(about) => Some((
+    let text = |about| json!({ "type": "string", "description": about });
+    Some(match answer {
+        Answer::Empty => return None,
+        Answer::Text(about) => ("text/plain", text(about)),
+        Answer::Bytes(about) => (
             "application/octet-stream",
             json!({ "type": "string", "format": "binary", "description": about }),
-        )),
-        Answer::Object(about) => Some(("application/json", json!({ "description": about }))),
-        Answer::List(_) => Some((
+        ),
+        Answer::Object(about) => ("application/json", json!({ "description": about })),
+        Answer::List(_) => (
             "application/json",
             json!({ "type": "array", "items": { "type": "object" }, "description": "The rows." }),
-        )),
-    }
+        ),
+    })
 }
 
-/// What filters can ask for, by the type that is listed.
-fn filterable(operations: &[&'static Operation]) -> Option<Value> {
+/// The fields that filters can name, by the type that is listed.
+fn filterable(operations: &[&'static Operation]) -> Value {
     let mut by_type = Map::new();
     for operation in operations {
         if let Answer::List(fields) = operation.answer
             && let Some(schema) = fields()
         {
             let of_type = operation.of_type.unwrap_or("*");
-            by_type.insert(of_type.to_owned(), object(schema, DEPTH_MAX));
+            by_type.insert(of_type.to_owned(), openapi::filter_fields(schema));
         }
     }
-    (!by_type.is_empty()).then(|| by_type.into())
-}
-
-fn object(schema: &'static Schema, depth: usize) -> Value {
-    let mut properties = Map::new();
-    fields(schema, depth, &mut properties);
-    json!({ "type": "object", "properties": properties })
-}
-
-fn fields(schema: &'static Schema, depth: usize, into: &mut Map<String, Value>) {
-    for field in schema.fields() {
-        match field.kind().schema() {
-            Some(inner) if field.is_flattened() => fields(inner, depth, into),
-            _ => {
-                into.insert(field.name().to_owned(), kind(field.kind(), depth));
-            }
-        }
-    }
-}
-
-/// Values of a kind as filters see them, as JSON Schema.
-fn kind(kind: FieldKind, depth: usize) -> Value {
-    let Some(below) = depth.checked_sub(1) else { return json!({}) };
-    match kind.required() {
-        FieldKind::Bool => json!({ "type": "boolean" }),
-        FieldKind::Int(_) | FieldKind::Uint(_) | FieldKind::Duration => {
-            json!({ "type": "integer" })
-        }
-        FieldKind::Float | FieldKind::Float32 => json!({ "type": "number" }),
-        FieldKind::Text | FieldKind::Char | FieldKind::Timestamp => json!({ "type": "string" }),
-        FieldKind::Enum(texts) => json!({ "type": "string", "enum": texts }),
-        FieldKind::Uuid => json!({ "type": "string", "format": "uuid" }),
-        // Of both versions: JSON Schema has a format for each and none for either.
-        FieldKind::Address => {
-            json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] })
-        }
-        FieldKind::List(inner) => {
-            json!({ "type": ["array", "null"], "items": self::kind(*inner, below) })
-        }
-        FieldKind::Map(_, inner) => {
-            let values = self::kind(*inner, below);
-            json!({ "type": ["object", "null"], "additionalProperties": values })
-        }
-        FieldKind::Record(schema) => object(schema(), below),
-        _ => json!({}),
-    }
+    if by_type.is_empty() { Value::Null } else { by_type.into() }
 }
 
 /// The headers that replies have.
@@ -341,7 +237,8 @@ mod tests {
         for route in ROUTES {
             for operation in route.operations {
                 for verb in operation.verbs {
-                    let described = &document["paths"][path(route)][verb.name()];
+                    let described =
+                        &document["paths"][openapi::document_path(route.path)][verb.name()];
                     let about = format!("{} {}", verb.name(), route.path);
                     let id = described["operationId"].as_str().expect(&about);
                     let summary = described["summary"].as_str().expect(&about);
@@ -376,20 +273,6 @@ mod tests {
 
     #[test]
     fn each_reference_leads_somewhere() {
-        fn check(value: &Value, document: &Value) {
-            match value {
-                Value::Object(members) => {
-                    if let Some(target) = members.get("$ref").and_then(Value::as_str) {
-                        let found = document.pointer(target.trim_start_matches('#'));
-                        assert!(found.is_some(), "{target}");
-                    }
-                    members.values().for_each(|value| check(value, document));
-                }
-                Value::Array(values) => values.iter().for_each(|value| check(value, document)),
-                _ => {}
-            }
-        }
-        let document = document();
-        check(&document, &document);
+        assert_eq!(openapi::dangling_references(&document()), [""; 0]);
     }
 }

@@ -1,48 +1,6 @@
-//! Declarations of parameters, shared by request parsing, the documentation and the OpenAPI document.
+//! The parameters of the API, shared by request parsing, the documentation and the OpenAPI document.
 
-/// A query parameter, or a header, of an endpoint.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Parameter {
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    /// The description, one sentence.
-    pub(crate) doc: &'static str,
-}
-
-/// The type of a parameter's value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Any string.
-    Text,
-    /// A prefix of a UUID: an even number of hexadecimal digits, hyphens optional.
-    EvenHex,
-    /// A boolean in any spelling that Go's `strconv.ParseBool` accepts.
-    Flag,
-    /// A whole number of at least 0.
-    Count,
-    /// A duration in Go's notation.
-    Duration,
-    /// Any string, in a header of that name.
-    Header,
-}
-
-impl Parameter {
-    pub(crate) const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, kind, doc }
-    }
-
-    pub(crate) const fn text(name: &'static str, doc: &'static str) -> Self {
-        Self::new(name, Kind::Text, doc)
-    }
-
-    pub(crate) const fn header(name: &'static str, doc: &'static str) -> Self {
-        Self::new(name, Kind::Header, doc)
-    }
-
-    pub(crate) const fn even_hex(name: &'static str, doc: &'static str) -> Self {
-        Self::new(name, Kind::EvenHex, doc)
-    }
-}
+pub(crate) use statehold_server_core::router::{Kind, Parameter};
 
 /// Parameters of every request.
 pub(crate) const COMMON: &[Parameter] = &[
