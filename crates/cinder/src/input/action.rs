@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{argument_of, check_since, one_action};
+use super::{Action, parse_action};
 use crate::{
     Pairs,
     errors::{Error, Missing},
@@ -16,25 +16,13 @@ use crate::{
         Check, Field, Members, Rule, Type, boolean_text, closed,
         format::Format,
         kinds::{
-            BOOLEAN, DESCRIPTION, META, MODE, OBJECT_OR_STRING, OBJECT_STRING_OR_NULL, SIZE,
+            ANY, BOOLEAN, DESCRIPTION, META, MODE, OBJECT_OR_STRING, OBJECT_STRING_OR_NULL, SIZE,
             STRING_OR_NULL, TEXT, TEXT_1, TEXT_OR_NULL, UNBOUNDED, UNBOUNDED_OR_NULL, UUID,
             UUID_OR_NULL,
         },
     },
     version::Microversion,
 };
-
-/// From this version on volumes can go back to snapshots.
-const REVERT_SINCE: u16 = 40;
-
-/// The version from which a cluster can be named in place of a host.
-const CLUSTER_SINCE: u16 = 16;
-
-/// From this version on images can be put on volumes.
-const REIMAGE_SINCE: u16 = 68;
-
-/// From this version on hosts complete the extension of volumes that they use.
-const EXTEND_COMPLETION_SINCE: u16 = 71;
 
 /// An action on a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,99 +250,105 @@ pub(super) const REIMAGE: Rule = closed(&[
     Check::Closed,
 ]);
 
+/// The actions on a volume.
+pub(super) const ACTIONS: &[Action] = &[
+    Action::new("os-attach", &ATTACH),
+    Action::new("os-detach", &DETACH),
+    Action::new("os-reserve", &ANY),
+    Action::new("os-unreserve", &ANY),
+    Action::new("os-begin_detaching", &ANY),
+    Action::new("os-roll_detaching", &ANY),
+    Action::new("os-initialize_connection", &CONNECT),
+    Action::new("os-terminate_connection", &DISCONNECT),
+    Action::new("os-extend", &EXTEND),
+    Action::new("os-set_bootable", &BOOTABLE),
+    Action::new("os-update_readonly_flag", &READONLY),
+    Action::new("os-retype", &RETYPE),
+    Action::since("revert", 40, &REVERT),
+    Action::new("os-set_image_metadata", &SET_IMAGE),
+    Action::new("os-show_image_metadata", &ANY),
+    Action::new("os-unset_image_metadata", &UNSET_IMAGE),
+    Action::new("os-reset_status", &RESET),
+    Action::new("os-force_delete", &ANY),
+    Action::new("os-force_detach", &FORCE_DETACH),
+    Action::new("os-migrate_volume", &EARLY_MIGRATE),
+    Action::since("os-migrate_volume", 16, &MIGRATE),
+    Action::new("os-migrate_volume_completion", &COMPLETION),
+    Action::since("os-extend_volume_completion", 71, &EXTEND_COMPLETION),
+    Action::new("os-unmanage", &ANY),
+    Action::new("os-volume_upload_image", &UPLOAD),
+    Action::since("os-reimage", 68, &REIMAGE),
+];
+
 /// Reads the body of a request to a volume's `/action`, before the volume is looked for.
 ///
 /// # Errors
 /// [`Error`] with the status 400; [`Missing::Operation`] for an action that came with a later version.
 pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction, Error> {
-    let (action, argument) = one_action(body)?;
-    check_since(version, since_of(&action))?;
-    let read = |rule| argument_of(&action, argument, rule, version);
+    let (action, members) = parse_action(body, ACTIONS, version)?;
     let missing = || Error::Malformed;
-    Ok(match &*action {
-        "os-attach" => {
-            let members = read(&ATTACH)?;
-            VolumeAction::Attach(AttachRequest {
-                instance: members.id("instance_uuid"),
-                host: members.text("host_name"),
-                mountpoint: members.text("mountpoint").unwrap_or_default(),
-                mode: members.text("mode"),
-            })
-        }
-        "os-detach" => VolumeAction::Detach(read(&DETACH)?.id("attachment_id")),
+    Ok(match action {
+        "os-attach" => VolumeAction::Attach(AttachRequest {
+            instance: members.id("instance_uuid"),
+            host: members.text("host_name"),
+            mountpoint: members.text("mountpoint").unwrap_or_default(),
+            mode: members.text("mode"),
+        }),
+        "os-detach" => VolumeAction::Detach(members.id("attachment_id")),
         "os-reserve" => VolumeAction::Reserve,
         "os-unreserve" => VolumeAction::Unreserve,
         "os-begin_detaching" => VolumeAction::BeginDetaching,
         "os-roll_detaching" => VolumeAction::RollDetaching,
-        "os-initialize_connection" => VolumeAction::InitializeConnection(host_of(&read(&CONNECT)?)),
-        "os-terminate_connection" => {
-            VolumeAction::TerminateConnection(connector_of(&read(&DISCONNECT)?))
-        }
-        "os-extend" => VolumeAction::Extend(read(&EXTEND)?.size("new_size").ok_or_else(missing)?),
+        "os-initialize_connection" => VolumeAction::InitializeConnection(host_of(&members)),
+        "os-terminate_connection" => VolumeAction::TerminateConnection(connector_of(&members)),
+        "os-extend" => VolumeAction::Extend(members.size("new_size").ok_or_else(missing)?),
         "os-set_bootable" => {
-            VolumeAction::SetBootable(read(&BOOTABLE)?.bool("bootable").ok_or_else(missing)?)
+            VolumeAction::SetBootable(members.bool("bootable").ok_or_else(missing)?)
         }
         "os-update_readonly_flag" => {
-            VolumeAction::SetReadonly(read(&READONLY)?.bool("readonly").ok_or_else(missing)?)
+            VolumeAction::SetReadonly(members.bool("readonly").ok_or_else(missing)?)
         }
-        "os-retype" => {
-            let members = read(&RETYPE)?;
-            VolumeAction::Retype {
-                new_type: members.text("new_type").unwrap_or_default(),
-                may_migrate: members.text("migration_policy").as_deref() == Some("on-demand"),
-            }
-        }
-        "revert" => VolumeAction::Revert(read(&REVERT)?.id("snapshot_id").ok_or_else(missing)?),
+        "os-retype" => VolumeAction::Retype {
+            new_type: members.text("new_type").unwrap_or_default(),
+            may_migrate: members.text("migration_policy").as_deref() == Some("on-demand"),
+        },
+        "revert" => VolumeAction::Revert(members.id("snapshot_id").ok_or_else(missing)?),
         "os-set_image_metadata" => {
-            VolumeAction::SetImageMetadata(read(&SET_IMAGE)?.pairs("metadata").unwrap_or_default())
+            VolumeAction::SetImageMetadata(members.pairs("metadata").unwrap_or_default())
         }
         "os-show_image_metadata" => VolumeAction::ShowImageMetadata,
         "os-unset_image_metadata" => {
-            VolumeAction::UnsetImageMetadata(read(&UNSET_IMAGE)?.text("key").unwrap_or_default())
+            VolumeAction::UnsetImageMetadata(members.text("key").unwrap_or_default())
         }
-        "os-reset_status" => {
-            let members = read(&RESET)?;
-            VolumeAction::ResetStatus(StatusReset {
-                status: members.lower("status"),
-                attach_status: members.lower("attach_status"),
-                migration_status: members.lower("migration_status"),
-            })
-        }
+        "os-reset_status" => VolumeAction::ResetStatus(StatusReset {
+            status: members.lower("status"),
+            attach_status: members.lower("attach_status"),
+            migration_status: members.lower("migration_status"),
+        }),
         "os-force_delete" => VolumeAction::ForceDelete,
         "os-force_detach" => {
-            let members = read(&FORCE_DETACH)?;
             let id = members.text("attachment_id");
             let id = id.map(|id| parse_id(&id).ok_or_else(|| no_attachment(id)));
             VolumeAction::ForceDetach(id.transpose()?)
         }
-        "os-migrate_volume" => {
-            let rule = if version.at_least(CLUSTER_SINCE) { &MIGRATE } else { &EARLY_MIGRATE };
-            VolumeAction::Migrate(migrate_request(&read(rule)?))
-        }
-        "os-migrate_volume_completion" => {
-            let members = read(&COMPLETION)?;
-            VolumeAction::MigrateCompletion {
-                new_volume: members.id("new_volume").ok_or_else(missing)?,
-                failed: members.bool("error").unwrap_or_default(),
-            }
-        }
+        "os-migrate_volume" => VolumeAction::Migrate(migrate_request(&members)),
+        "os-migrate_volume_completion" => VolumeAction::MigrateCompletion {
+            new_volume: members.id("new_volume").ok_or_else(missing)?,
+            failed: members.bool("error").unwrap_or_default(),
+        },
         "os-extend_volume_completion" => {
-            let failed = has_failed(&read(&EXTEND_COMPLETION)?);
+            let failed = has_failed(&members);
             VolumeAction::ExtendCompletion { failed }
         }
         "os-unmanage" => VolumeAction::Unmanage,
         "os-volume_upload_image" => {
-            let members = read(&UPLOAD)?;
             let public = members.text("visibility").as_deref() == Some("public");
             VolumeAction::UploadImage(UploadRequest { public })
         }
-        "os-reimage" => {
-            let members = read(&REIMAGE)?;
-            VolumeAction::Reimage(ReimageRequest {
-                image: members.id("image_id").ok_or_else(missing)?,
-                reserved: members.bool("reimage_reserved").unwrap_or_default(),
-            })
-        }
+        "os-reimage" => VolumeAction::Reimage(ReimageRequest {
+            image: members.id("image_id").ok_or_else(missing)?,
+            reserved: members.bool("reimage_reserved").unwrap_or_default(),
+        }),
         _ => return Err(Error::UnknownAction { action: action.into() }),
     })
 }
@@ -365,16 +359,6 @@ fn migrate_request(members: &Members) -> MigrateRequest {
         cluster: members.text("cluster").filter(|cluster| !cluster.is_empty()),
         force_host_copy: members.bool("force_host_copy").unwrap_or_default(),
         lock_volume: members.bool("lock_volume").unwrap_or_default(),
-    }
-}
-
-/// Returns the version from which a volume has an action.
-fn since_of(action: &str) -> u16 {
-    match action {
-        "revert" => REVERT_SINCE,
-        "os-reimage" => REIMAGE_SINCE,
-        "os-extend_volume_completion" => EXTEND_COMPLETION_SINCE,
-        _ => 0,
     }
 }
 

@@ -1,12 +1,12 @@
 //! Bodies about attachments.
 
-use super::one_action;
+use super::{Action, parse_action};
 use crate::{
     errors::Error,
     ops::{AttachmentSpec, Connector},
     schema::{
         Check, Field, Members, Rule, Type, closed,
-        kinds::{MODE, OBJECT_OR_NULL, UUID},
+        kinds::{ANY, MODE, OBJECT_OR_NULL, UUID},
         parse_member,
     },
     version::Microversion,
@@ -72,14 +72,13 @@ fn connector(members: &Members) -> Option<Connector> {
     })
 }
 
+/// The actions on an attachment.
+pub(super) const ACTIONS: &[Action] = &[Action::new("os-complete", &ANY)];
+
 /// Reads the body of a request to an attachment's `/action`, of which there is one: `os-complete`.
 ///
 /// # Errors
 /// [`Error`] with the status 400.
 pub fn attachment_action(body: &[u8]) -> Result<(), Error> {
-    let (action, _) = one_action(body)?;
-    match &*action {
-        "os-complete" => Ok(()),
-        _ => Err(Error::UnknownAction { action: action.into() }),
-    }
+    parse_action(body, ACTIONS, Microversion::MAX).map(drop)
 }

@@ -1,6 +1,6 @@
 //! Bodies about backups.
 
-use super::{argument_of, one_action};
+use super::{Action, parse_action};
 use crate::{
     errors::Error,
     ops::{BackupChange, BackupRecord, BackupSpec, RestoreSpec, check_backup_status},
@@ -8,7 +8,7 @@ use crate::{
         Check, Field, Rule, closed,
         format::Format,
         kinds::{
-            BOOLEAN, DESCRIPTION, META, META_OR_NULL, STRING, TEXT, TEXT_OR_NULL, UUID,
+            ANY, BOOLEAN, DESCRIPTION, META, META_OR_NULL, STRING, TEXT, TEXT_OR_NULL, UUID,
             UUID_OR_NULL,
         },
         parse_member,
@@ -154,19 +154,19 @@ pub(super) const RESET: Rule =
 const STATUS: Rule =
     Rule { types: STRING, checks: &[Check::Format(Format::Status(check_backup_status))] };
 
+/// The actions on a backup.
+pub(super) const ACTIONS: &[Action] =
+    &[Action::new("os-reset_status", &RESET), Action::new("os-force_delete", &ANY)];
+
 /// Reads the body of a request to a backup's `/action`.
 ///
 /// # Errors
 /// [`Error`] with the status 400.
 pub fn backup_action(body: &[u8]) -> Result<BackupAction, Error> {
-    let (action, argument) = one_action(body)?;
-    match &*action {
-        "os-reset_status" => {
-            let members = argument_of(&action, argument, &RESET, Microversion::MAX)?;
-            let status = members.lower("status").unwrap_or_default();
-            Ok(BackupAction::ResetStatus(status))
-        }
-        "os-force_delete" => Ok(BackupAction::ForceDelete),
-        _ => Err(Error::UnknownAction { action: action.into() }),
-    }
+    let (action, members) = parse_action(body, ACTIONS, Microversion::MAX)?;
+    Ok(match action {
+        "os-reset_status" => BackupAction::ResetStatus(members.lower("status").unwrap_or_default()),
+        "os-force_delete" => BackupAction::ForceDelete,
+        _ => return Err(Error::UnknownAction { action: action.into() }),
+    })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{argument_of, check_since, listed, one_action};
+use super::{Action, argument_of, find_action, listed, one_action, parse_action};
 use crate::{
     errors::Error,
     ops::{
@@ -19,9 +19,6 @@ use crate::{
 };
 
 const ALL: Microversion = Microversion::MAX;
-
-/// The version in which groups could be created from others.
-const SOURCE_SINCE: u16 = 14;
 
 /// `POST /groups`.
 // Cinder: cinder/api/schemas/groups.py, create.
@@ -143,51 +140,34 @@ pub(super) const FAILOVER: Rule = closed(&[
     Check::Closed,
 ]);
 
-/// The version from which the status of a group can be reset.
-const RESET_SINCE: u16 = 20;
-
-/// The version from which groups have actions about replication.
-const REPLICATION_SINCE: u16 = 38;
+/// The actions on a group.
+pub(super) const ACTIONS: &[Action] = &[
+    Action::new("delete", &DELETE),
+    Action::since("reset_status", 20, &RESET),
+    Action::since("enable_replication", 38, &REPLICATE),
+    Action::since("disable_replication", 38, &REPLICATE),
+    Action::since("failover_replication", 38, &FAILOVER),
+    Action::since("list_replication_targets", 38, &REPLICATE),
+];
 
 /// Reads the body of a request to a group's `/action`.
 ///
 /// # Errors
 /// [`Error`] with the status 400, or 404 before the version of the action, with any argument.
 pub fn group_action(body: &[u8], version: Microversion) -> Result<GroupAction, Error> {
-    let (action, argument) = one_action(body)?;
-    let since = match &*action {
-        "reset_status" => RESET_SINCE,
-        "enable_replication"
-        | "disable_replication"
-        | "failover_replication"
-        | "list_replication_targets" => REPLICATION_SINCE,
-        _ => 0,
-    };
-    check_since(version, since)?;
-    let read = |rule| argument_of(&action, argument, rule, ALL);
-    match &*action {
+    let (action, members) = parse_action(body, ACTIONS, version)?;
+    Ok(match action {
         "delete" => {
-            let delete_volumes = read(&DELETE)?.bool("delete-volumes").unwrap_or_default();
-            Ok(GroupAction::Delete { delete_volumes })
+            let delete_volumes = members.bool("delete-volumes").unwrap_or_default();
+            GroupAction::Delete { delete_volumes }
         }
-        "reset_status" => {
-            Ok(GroupAction::ResetStatus(read(&RESET)?.lower("status").unwrap_or_default()))
-        }
-        "enable_replication" => {
-            read(&REPLICATE).map(|_| GroupAction::Replicate(Replication::Enable))
-        }
-        "disable_replication" => {
-            read(&REPLICATE).map(|_| GroupAction::Replicate(Replication::Disable))
-        }
-        "failover_replication" => {
-            read(&FAILOVER).map(|_| GroupAction::Replicate(Replication::Failover))
-        }
-        "list_replication_targets" => {
-            read(&REPLICATE)?;
-            Ok(GroupAction::ReplicationTargets)
-        }
-        _ => Err(Error::UnknownAction { action: action.into() }),
-    }
+        "reset_status" => GroupAction::ResetStatus(members.lower("status").unwrap_or_default()),
+        "enable_replication" => GroupAction::Replicate(Replication::Enable),
+        "disable_replication" => GroupAction::Replicate(Replication::Disable),
+        "failover_replication" => GroupAction::Replicate(Replication::Failover),
+        "list_replication_targets" => GroupAction::ReplicationTargets,
+        _ => return Err(Error::UnknownAction { action: action.into() }),
+    })
 }
 
 /// `POST /groups/action`.
@@ -206,6 +186,9 @@ pub(super) const SOURCE: Rule = closed(&[
 /// The members that name the source of a group.
 const SOURCES: &[&str] = &["group_snapshot_id", "source_group_id"];
 
+/// The actions on all groups.
+pub(super) const SOURCE_ACTIONS: &[Action] = &[Action::since("create-from-src", 14, &SOURCE)];
+
 /// Reads the body of a request to `/groups/action`: a group that is created from another one, or from a
 /// group snapshot.
 ///
@@ -213,10 +196,7 @@ const SOURCES: &[&str] = &["group_snapshot_id", "source_group_id"];
 /// [`Error`] with the status 400, or 404 before groups could be created so.
 pub fn group_source_spec(body: &[u8], version: Microversion) -> Result<GroupSourceSpec, Error> {
     let (action, mut argument) = one_action(body)?;
-    if action != "create-from-src" {
-        return Err(Error::UnknownAction { action: action.into() });
-    }
-    check_since(version, SOURCE_SINCE)?;
+    let action = find_action(&action, SOURCE_ACTIONS, version)?;
     // openstacksdk sends both members, one of them null (openstack/block_storage/v3/group.py,
     // create_from_source), which the schema refuses: that client could not create such a group at all.
     if let Value::Object(members) = &mut argument
@@ -224,7 +204,7 @@ pub fn group_source_spec(body: &[u8], version: Microversion) -> Result<GroupSour
     {
         members.retain(|name, value| !(value.is_null() && SOURCES.contains(&name.as_str())));
     }
-    let members = argument_of(&action, argument, &SOURCE, version)?;
+    let members = argument_of(action, argument, version)?;
     let source = match (members.text("source_group_id"), members.text("group_snapshot_id")) {
         (Some(group), _) => GroupSource::Group(group),
         (None, snapshot) => GroupSource::Snapshot(snapshot.unwrap_or_default()),
@@ -270,20 +250,16 @@ pub(super) const RESET_SNAPSHOT: Rule =
 const SNAPSHOT_STATUS: Rule =
     Rule { types: STRING, checks: &[Check::Format(Format::Status(check_group_snapshot_status))] };
 
-/// The version from which the status of a group snapshot can be reset.
-const RESET_SNAPSHOT_SINCE: u16 = 19;
+/// The actions on a group snapshot.
+pub(super) const SNAPSHOT_ACTIONS: &[Action] =
+    &[Action::since("reset_status", 19, &RESET_SNAPSHOT)];
 
 /// Reads the body of a request to a group snapshot's `/action`: the status that it is to have.
 ///
 /// # Errors
 /// [`Error`] with the status 400, or 404 before 3.19, with any status.
 pub fn group_snapshot_action(body: &[u8], version: Microversion) -> Result<Box<str>, Error> {
-    let (action, argument) = one_action(body)?;
-    if action != "reset_status" {
-        return Err(Error::UnknownAction { action: action.into() });
-    }
-    check_since(version, RESET_SNAPSHOT_SINCE)?;
-    let members = argument_of(&action, argument, &RESET_SNAPSHOT, ALL)?;
+    let (_, members) = parse_action(body, SNAPSHOT_ACTIONS, version)?;
     Ok(members.lower("status").unwrap_or_default())
 }
 

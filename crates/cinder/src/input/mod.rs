@@ -6,6 +6,7 @@
 mod action;
 mod attachment;
 mod backup;
+pub mod bodies;
 mod consistency;
 mod group;
 mod group_type;
@@ -61,8 +62,31 @@ use crate::{
     version::Microversion,
 };
 
+/// An action of a request to `/action`, as one version introduced it. A later row of the same name replaces it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Action {
+    /// The only member of the body.
+    name: &'static str,
+    /// The contract of its value.
+    rule: &'static Rule,
+    /// The first minor version that has it so.
+    since: u16,
+}
+
+impl Action {
+    /// An action of every version.
+    const fn new(name: &'static str, rule: &'static Rule) -> Self {
+        Self { name, rule, since: 0 }
+    }
+
+    /// An action of the versions from 3.`since` on.
+    const fn since(name: &'static str, since: u16, rule: &'static Rule) -> Self {
+        Self { name, rule, since }
+    }
+}
+
 /// Returns the one action of the body of a request to `/action`, and its argument.
-pub(crate) fn one_action(body: &[u8]) -> Result<(String, Value), Error> {
+fn one_action(body: &[u8]) -> Result<(String, Value), Error> {
     let body: Value = serde_json::from_slice(body).map_err(|_| Error::MalformedBody)?;
     let Value::Object(members) = body else { return Err(Error::MalformedBody) };
     let mut members = members.into_iter();
@@ -72,21 +96,36 @@ pub(crate) fn one_action(body: &[u8]) -> Result<(String, Value), Error> {
     }
 }
 
-/// Refuses an action that came with a later version than the request's. The argument is not checked before:
-/// to such a client the action is absent.
-// Cinder: cinder/api/openstack/wsgi.py, Resource.dispatch; the version is checked outside of the schema.
-fn check_since(version: Microversion, minor: u16) -> Result<(), Error> {
-    if version.at_least(minor) { Ok(()) } else { Err(Missing::Operation.into()) }
+/// Returns the action of a body and the members of its argument; an argument of another type has none.
+fn parse_action(
+    body: &[u8],
+    actions: &'static [Action],
+    version: Microversion,
+) -> Result<(&'static str, Members), Error> {
+    let (name, argument) = one_action(body)?;
+    let action = find_action(&name, actions, version)?;
+    Ok((action.name, argument_of(action, argument, version)?))
+}
+
+/// Returns the row of an action that is in force in a version.
+fn find_action<'a>(
+    name: &str,
+    actions: &'a [Action],
+    version: Microversion,
+) -> Result<&'a Action, Error> {
+    let mut rows = actions.iter().filter(|action| action.name == name).peekable();
+    if rows.peek().is_none() {
+        return Err(Error::UnknownAction { action: name.into() });
+    }
+    // The argument of an action of a later version is not checked: to such a client the action is absent.
+    // Cinder: cinder/api/openstack/wsgi.py, Resource.dispatch; the version is checked outside of the schema.
+    let in_force = rows.rfind(|action| version.at_least(action.since));
+    in_force.ok_or_else(|| Missing::Operation.into())
 }
 
 /// Checks the argument of an action against its table, and returns its members; null has none.
-fn argument_of(
-    action: &str,
-    argument: Value,
-    rule: &Rule,
-    version: Microversion,
-) -> Result<Members, Error> {
-    rule.check(action, &argument, version)?;
+fn argument_of(action: &Action, argument: Value, version: Microversion) -> Result<Members, Error> {
+    action.rule.check(action.name, &argument, version)?;
     match argument {
         Value::Object(members) => Ok(Members(members)),
         _ => Ok(Members::default()),

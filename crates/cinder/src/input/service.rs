@@ -1,5 +1,6 @@
 //! Bodies about services.
 
+use super::{Action, find_action};
 use crate::{
     errors::Error,
     ops::StuckFilter,
@@ -18,9 +19,6 @@ use crate::{
 
 /// The version in which clusters could be frozen and failed over.
 const CLUSTER_SINCE: u16 = 26;
-
-/// The version in which log levels could be read and set.
-const LOG_SINCE: u16 = 32;
 
 /// A request about services, or about the log of the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -172,6 +170,19 @@ pub(super) const GET_LOG: Rule = closed(&[
     Check::Closed,
 ]);
 
+/// The actions on services, which paths name.
+pub(super) const ACTIONS: &[Action] = &[
+    Action::new("enable", &ENABLE),
+    Action::new("disable", &ENABLE),
+    Action::new("disable-log-reason", &DISABLE_FOR),
+    Action::new("freeze", &FREEZE),
+    Action::new("thaw", &FREEZE),
+    Action::new("failover_host", &FAILOVER),
+    Action::since("failover", CLUSTER_SINCE, &FAILOVER),
+    Action::since("set-log", 32, &SET_LOG),
+    Action::since("get-log", 32, &GET_LOG),
+];
+
 /// Reads the body of a request about services; `action` is the last segment of its path.
 ///
 /// # Errors
@@ -181,17 +192,9 @@ pub fn service_request(
     body: &[u8],
     version: Microversion,
 ) -> Result<ServiceRequest, Error> {
-    let rule = match action {
-        "enable" | "disable" => &ENABLE,
-        "disable-log-reason" => &DISABLE_FOR,
-        "freeze" | "thaw" => &FREEZE,
-        "failover_host" => &FAILOVER,
-        "failover" if version.at_least(CLUSTER_SINCE) => &FAILOVER,
-        "set-log" if version.at_least(LOG_SINCE) => &SET_LOG,
-        "get-log" if version.at_least(LOG_SINCE) => &GET_LOG,
-        _ => return Err(Error::input("Unknown action")),
-    };
-    let members = parse(body, rule, version)?;
+    let found = find_action(action, ACTIONS, version);
+    let action = found.map_err(|_| Error::input("Unknown action"))?;
+    let members = parse(body, action.rule, version)?;
     Ok(ServiceRequest {
         host: members.text("host"),
         cluster: members.text("cluster"),
@@ -223,6 +226,10 @@ pub(super) const DISABLE_CLUSTER: Rule = closed(&[
     ]),
     Check::Closed,
 ]);
+
+/// The actions on clusters, which paths name.
+pub(super) const CLUSTER_ACTIONS: &[Action] =
+    &[Action::new("enable", &ENABLE_CLUSTER), Action::new("disable", &DISABLE_CLUSTER)];
 
 /// Reads the body of a request about a cluster: its name, and the binary of its services. `enable` is
 /// the action; else it is disabled.

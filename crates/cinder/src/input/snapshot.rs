@@ -1,6 +1,6 @@
 //! Bodies about snapshots.
 
-use super::{argument_of, either, one_action};
+use super::{Action, either, parse_action};
 use crate::{
     Pairs,
     errors::Error,
@@ -9,7 +9,7 @@ use crate::{
         Check, Field, Members, Rule, TEXT_MAX, closed,
         format::{Format, progress},
         kinds::{
-            BOOLEAN, DESCRIPTION, META_OR_NULL, STRING, TEXT_OR_NULL, UNBOUNDED, UUID_OR_NULL,
+            ANY, BOOLEAN, DESCRIPTION, META_OR_NULL, STRING, TEXT_OR_NULL, UNBOUNDED, UUID_OR_NULL,
         },
         pairs_of, parse_member,
     },
@@ -173,20 +173,26 @@ pub(super) const REPORT: Rule = closed(&[
     Check::Closed,
 ]);
 
+/// The actions on a snapshot.
+pub(super) const ACTIONS: &[Action] = &[
+    Action::new("os-reset_status", &RESET),
+    Action::new("os-force_delete", &ANY),
+    Action::new("os-update_snapshot_status", &REPORT),
+    Action::new("os-unmanage", &ANY),
+];
+
 /// Reads the body of a request to a snapshot's `/action`.
 ///
 /// # Errors
 /// [`Error`] with the status 400.
 pub fn snapshot_action(body: &[u8]) -> Result<SnapshotAction, Error> {
-    let (action, argument) = one_action(body)?;
-    let read = |rule| argument_of(&action, argument, rule, Microversion::MAX);
-    Ok(match &*action {
+    let (action, members) = parse_action(body, ACTIONS, Microversion::MAX)?;
+    Ok(match action {
         "os-reset_status" => {
-            SnapshotAction::ResetStatus(read(&RESET)?.lower("status").unwrap_or_default())
+            SnapshotAction::ResetStatus(members.lower("status").unwrap_or_default())
         }
         "os-force_delete" => SnapshotAction::ForceDelete,
         "os-update_snapshot_status" => {
-            let members = read(&REPORT)?;
             let status = members.text("status").unwrap_or_default();
             let progress = members.text("progress").map(|text| progress(&text)).transpose()?;
             SnapshotAction::Report { status, progress: progress.flatten() }

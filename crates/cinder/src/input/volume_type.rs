@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{argument_of, one_action, one_pair};
+use super::{Action, one_pair, parse_action};
 use crate::{
     Pairs,
     errors::Error,
@@ -116,21 +116,22 @@ pub enum TypeAction {
 pub(super) const ACCESS: Rule =
     closed(&[Check::Fields(&[Field::required("project", UUID)]), Check::Closed]);
 
+/// The actions on a type.
+pub(super) const ACTIONS: &[Action] =
+    &[Action::new("addProjectAccess", &ACCESS), Action::new("removeProjectAccess", &ACCESS)];
+
 /// Reads the body of a request to a type's `/action`.
 ///
 /// # Errors
 /// [`Error`] with the status 400.
 pub fn type_action(body: &[u8]) -> Result<TypeAction, Error> {
-    let (action, argument) = one_action(body)?;
-    let project = || -> Result<Box<str>, Error> {
-        let members = argument_of(&action, argument, &ACCESS, ALL)?;
-        Ok(members.text("project").unwrap_or_default())
-    };
-    match &*action {
-        "addProjectAccess" => Ok(TypeAction::AddAccess(project()?)),
-        "removeProjectAccess" => Ok(TypeAction::RemoveAccess(project()?)),
-        _ => Err(Error::UnknownAction { action: action.into() }),
-    }
+    let (action, members) = parse_action(body, ACTIONS, ALL)?;
+    let project = members.text("project").unwrap_or_default();
+    Ok(match action {
+        "addProjectAccess" => TypeAction::AddAccess(project),
+        "removeProjectAccess" => TypeAction::RemoveAccess(project),
+        _ => return Err(Error::UnknownAction { action: action.into() }),
+    })
 }
 
 /// `PUT /default-types/{project}`.

@@ -187,7 +187,7 @@ impl Format {
 }
 
 /// The levels of logging that a request can set.
-const LEVELS: [&str; 4] = ["INFO", "WARNING", "ERROR", "DEBUG"];
+pub(super) const LEVELS: [&str; 4] = ["INFO", "WARNING", "ERROR", "DEBUG"];
 
 const NO_PERCENTAGE: &str = "progress must be an integer percentage";
 

@@ -11,6 +11,7 @@
 mod boolean;
 mod check;
 pub(crate) mod format;
+pub(crate) mod json;
 pub(crate) mod kinds;
 mod members;
 pub(crate) mod printable;

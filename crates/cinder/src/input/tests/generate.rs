@@ -85,7 +85,7 @@ fn good_status(check: fn(&str) -> Result<(), crate::Error>) -> &'static str {
 }
 
 /// Returns a value that the rule accepts.
-fn sample(rule: &Rule, version: Microversion) -> Value {
+pub(super) fn sample(rule: &Rule, version: Microversion) -> Value {
     let mut value = match rule.types.first() {
         Some(Type::Object) => return object(rule, version).into(),
         Some(Type::Array) => json!([]),

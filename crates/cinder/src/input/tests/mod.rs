@@ -257,3 +257,46 @@ fn names_of_requests_are_unique() {
     let names: std::collections::BTreeSet<_> = REQUESTS.iter().map(|one| one.name).collect();
     assert_eq!(names.len(), REQUESTS.len());
 }
+
+#[test]
+fn each_action_of_a_table_has_a_reader() {
+    type Reader = fn(&[u8], Microversion) -> Result<(), Error>;
+    let tables: [(&[Action], Reader); 8] = [
+        (action::ACTIONS, volume_act),
+        (snapshot::ACTIONS, snapshot_act),
+        (group::ACTIONS, group_act),
+        (volume_type::ACTIONS, type_act),
+        (group::SOURCE_ACTIONS, |body, version| group_source_spec(body, version).map(drop)),
+        (group::SNAPSHOT_ACTIONS, |body, version| group_snapshot_action(body, version).map(drop)),
+        (backup::ACTIONS, |body, _| backup_action(body).map(drop)),
+        (attachment::ACTIONS, |body, _| attachment_action(body)),
+    ];
+    for (actions, read) in tables {
+        for action in actions {
+            let argument = generate::sample(action.rule, Microversion::MAX);
+            let body = serde_json::json!({ action.name: argument }).to_string();
+            assert_eq!(read(body.as_bytes(), Microversion::MAX), Ok(()), "{body}");
+        }
+    }
+}
+
+#[test]
+fn an_action_is_described_once_with_its_first_version() {
+    let schema = bodies::VOLUME_ACTION.json_schema();
+    let described = |name: &str| {
+        let all = schema["oneOf"].as_array().into_iter().flatten();
+        all.filter(|action| action["title"] == name).cloned().collect::<Vec<_>>()
+    };
+    let [migrate] = &described("os-migrate_volume")[..] else { panic!("described once") };
+    let members = &migrate["properties"]["os-migrate_volume"]["properties"];
+    assert!(members.get("cluster").is_some(), "the newest table counts");
+    assert_eq!(migrate.get("description"), None);
+    assert_eq!(described("revert")[0]["description"], "Since microversion 3.40.");
+    for (name, body) in bodies::ALL {
+        let schema = body.json_schema();
+        let is_described = ["properties", "oneOf", "anyOf", "patternProperties"]
+            .iter()
+            .any(|keyword| schema.get(*keyword).is_some());
+        assert!(is_described, "{name}: {schema}");
+    }
+}
