@@ -168,7 +168,7 @@ fn a_token_may_do_what_its_policies_say_and_sees_no_other_rows() {
         (WRITER, "DELETE", "/v1/volume/csi/vol-default", none, 200, ""),
         (WRITER, "PUT", "/v1/namespace/new", more, 403, "Permission denied"),
         (ROOT, "GET", "/metrics", none, 200, "statehold_store_index"),
-        // The method is checked before the token: Nomad's mux refuses it first.
+        // The method is checked before the rights of the token.
         (READER, "DELETE", "/v1/volumes", none, 405, "Invalid method"),
     ] {
         let (found, text) = send(&server, Some(token), method, path, body);

@@ -208,7 +208,7 @@ fn requests_that_come_together_ask_once() {
 #[test]
 fn without_the_identity_service_known_tokens_work_and_others_are_answered_503() {
     let Setting { cloud, mut identity, _dir } = setting(&["--identity-wait-max", "100ms"]);
-    // Retries, because a slow machine may let the cached token expire between two requests.
+    // Retries, because a slow machine may not validate the token within 100 ms at first.
     let until = Instant::now() + cloud::PATIENCE;
     while get(&cloud, "t-member", "/v3/volumes").status == 503 {
         assert!(Instant::now() < until, "the identity service is never asked");
@@ -329,7 +329,7 @@ fn only_a_service_releases_the_attachment_of_an_instance() {
     );
     for release in &all {
         let (method, path, body) = release;
-        // A forced detach needs an admin, whose mistake leaves the same stale device behind.
+        // A forced detach needs an admin, and is refused too: it would leave the same stale device behind.
         let own = if body.get("os-force_detach").is_some() { "t-admin" } else { "t-member" };
         for token in [own, "t-admin"] {
             let reply = call(cloud, token, method, path, body);
@@ -366,7 +366,7 @@ fn owners_release_attachments_that_no_instance_uses() {
         let reply = call(cloud, "t-member", method, path, body);
         assert!(reply.status < 300, "{method} {path} {body}: {}", reply.body);
     }
-    // No connector is set yet, so a new attachment has no connection.
+    // An attachment without a connector has no connection that an instance could use.
     let made = call(cloud, "t-member", "POST", "/v3/volumes", &json!({"volume": {"size": 1}}));
     let id = made.json()["volume"]["id"].as_str().unwrap().to_owned();
     let until = Instant::now() + cloud::PATIENCE;

@@ -253,7 +253,7 @@ fn hints_choose_the_back_end_of_a_volume() {
     none(json!({"query": r#"[">", "$free_capacity_gb", 1e12]"#}));
     none(json!({"query": "no JSON"}));
 
-    // `same_host` of a source restricts the copy to the host of its source.
+    // A copy is on the back end of its source; a hint for another one leaves it without any.
     let copy = json!({"source_volid": on_b});
     assert_eq!(with(copy.clone(), json!({"different_host": on_a}), "available").1, "b");
     with(copy, json!({"same_host": on_a}), "error");

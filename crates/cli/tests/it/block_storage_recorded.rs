@@ -46,7 +46,7 @@ fn answers_are_those_of_the_recording() {
     let dir = tempfile::tempdir().unwrap();
     let url = identity.url();
     let keystone = ["--auth", "keystone", "--identity-url", &url];
-    // The recorded cloud created its nameless default type before the configured default.
+    // The recorded cloud created `__DEFAULT__` before the type that became its default.
     let mut cloud = Cloud::start_with(dir.path(), &keystone);
     let described = serde_json::json!({"volume_type": {"description": "Default Volume Type"}});
     let list = send(&cloud, "GET", "/v3/types", &Value::Null);

@@ -1,5 +1,5 @@
-//! A storage provider of files killed while volumes and snapshots are created and deleted: rows and data are
-//! in step after each start.
+//! A directory storage provider, killed while volumes and snapshots are created and deleted: rows and data
+//! agree after each start.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// How often the server is killed.
 const ROUNDS: usize = 8;
 
-/// Clients that are cut off.
+/// Clients whose requests the kill interrupts.
 const CLIENTS: usize = 6;
 
 fn serve(dir: &Path) -> Server {
@@ -44,7 +44,7 @@ fn create(server: &Server, id: &str) -> Result<u16, ureq::Error> {
     Ok(server.try_send("PUT", &path, Some(body.as_bytes()))?.status)
 }
 
-/// External IDs by ID, of the volumes with a row.
+/// Returns the external IDs by ID, of the volumes with a row.
 fn rows(server: &Server) -> BTreeMap<String, String> {
     let ids = server.get("/v1/volumes?type=csi").ok().column("ID");
     let external = |id: &str| {
@@ -54,7 +54,7 @@ fn rows(server: &Server) -> BTreeMap<String, String> {
     ids.into_iter().map(|id| (id.clone(), external(&id))).collect()
 }
 
-/// The knowledge of a client: whether a volume was created last, or deleted; none while a request is in flight.
+/// By volume, whether a client's last acknowledged change is its creation; none while a request is in flight.
 type Known = BTreeMap<String, Option<bool>>;
 
 /// Creates, snapshots and deletes until the server is gone.
@@ -97,7 +97,7 @@ fn rows_and_data_are_in_step_however_often_the_server_is_killed() {
             let clients: Vec<_> = (0..CLIENTS)
                 .map(|client| scope.spawn(move || work(server, client, round, acknowledged)))
                 .collect();
-            // A different moment each time.
+            // Each round kills at a different moment.
             while acknowledged.load(Ordering::SeqCst) < 10 + 7 * round {
                 std::thread::yield_now();
             }
@@ -123,7 +123,7 @@ fn rows_and_data_are_in_step_however_often_the_server_is_killed() {
         for (id, state) in known.into_iter().flatten() {
             match state {
                 Some(created) => assert_eq!(rows.contains_key(&id), created, "{id}"),
-                // The client never learned the outcome, and asks again.
+                // The client never learned the outcome, and repeats its request.
                 None => assert_eq!(create(&server, &id).unwrap(), 200, "{id}"),
             }
         }
@@ -139,7 +139,7 @@ fn a_delete_that_a_kill_interrupted_is_finished() {
     }
     let external = rows(&server);
     server.kill();
-    // As if the server had been killed between the data and the row, and before the data.
+    // Simulates a kill between the deletion of the data and of the row, and one before both.
     for (number, (id, external_id)) in external.iter().enumerate() {
         let pending = json!({ "namespace": "default", "id": id, "external_id": external_id });
         let name = format!("00000000-0000-4000-8000-00000000000{number}");

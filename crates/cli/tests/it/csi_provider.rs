@@ -1,5 +1,5 @@
-//! A storage provider of files, over a socket: volumes, snapshots, attachments and what claims wait
-//! for, from the request to the file.
+//! A directory storage provider over a socket: volumes, snapshots, attachments and the work that claims
+//! wait for, from the request to the file.
 
 use std::fs;
 use std::path::Path;
@@ -52,7 +52,7 @@ impl Fixture {
         fs::read_to_string(self.dir.path().join("node-id")).unwrap().trim().to_owned()
     }
 
-    /// The files of the provider's volumes, by its IDs.
+    /// Returns the files of the provider's volumes, by external ID.
     fn files(&self) -> Vec<String> {
         let dir = fs::read_dir(self.dir.path().join("csi/disks/volumes")).unwrap();
         let mut names: Vec<_> =
@@ -339,7 +339,7 @@ fn detaching_releases_what_has_ended_and_refuses_what_has_not() {
     detach("v").ok();
     assert_eq!(fixture.get("v")["WriteAllocs"], json!({}));
     assert_eq!(fixture.external()[0]["PublishedExternalNodeIDs"], json!([]));
-    // Another one can have it now.
+    // Another allocation can claim it now.
     fixture.allocation(OTHER_ALLOC, "running");
     fixture.claim("v", OTHER_ALLOC).ok();
 }

@@ -1,5 +1,5 @@
-//! Registering CSI volumes, registering them again, and deregistering them: what is refused, in which
-//! words, and what is never shown.
+//! CSI volumes are registered, registered again and deregistered: refusals with their texts, and members
+//! that are never shown.
 
 use crate::common;
 use crate::common::{ALLOC, NODES, Server, encode, volume_payload};
@@ -116,7 +116,7 @@ fn a_volume_keeps_what_it_is_when_it_is_registered_again() {
          external ID cannot be updated\n\n"
     );
     assert_eq!(server.get("/v1/volume/csi/v").ok().json(), made);
-    // What is left out stays.
+    // An omitted member keeps its value.
     let again =
         with(&[("Name", json!("")), ("ExternalID", json!("")), ("Context", json!({ "c": "d" }))]);
     let again = server.register(&again).ok().json()["Volumes"][0].clone();
@@ -251,7 +251,7 @@ fn the_answer_to_a_claim_is_flat_in_those_on_its_volume() {
     assert_eq!((&volume["CurrentReaders"], &volume["CurrentWriters"]), (&50.into(), &0.into()));
     assert_eq!(volume["ExternalID"], "vol-abcdef");
     assert!(volume.get("Allocations").is_none() && volume.get("ReadAllocs").is_none(), "{volume}");
-    // Numbers have more digits meanwhile.
+    // Only the numbers have more digits.
     assert!(many.body.len() <= few.len() + 16, "{few}, then {}", many.body);
     let alone = server.get("/v1/volume/csi/v").ok().json();
     assert_eq!(alone["Allocations"].as_array().unwrap().len(), 50);

@@ -1,4 +1,4 @@
-//! The life of a volume as Nomad's documentation tells it, over a real socket.
+//! The life of a volume as in Nomad's documentation, over a real socket.
 
 use crate::common::{ALLOC, NODES, OTHER_ALLOC, Server, encode, volume_payload};
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ fn a_volume_is_registered_claimed_watched_and_deregistered() {
     assert_eq!(allocations[0]["ID"], ALLOC);
     assert_eq!(allocations[0]["NodeID"], NODES[1]);
 
-    // A second writer has to wait; a claim that is there already is a success without a change.
+    // A second writer must wait. A repeated claim succeeds without a change.
     server.feed_allocation(OTHER_ALLOC, NODES[2], "running");
     let refused = server.claim("volume-id1", OTHER_ALLOC, NODES[2], "write");
     assert_eq!(refused.status, 409);
@@ -92,13 +92,13 @@ fn a_volume_is_registered_claimed_watched_and_deregistered() {
     server.claim("volume-id1", ALLOC, NODES[1], "write").ok();
     assert_eq!(server.get("/v1/volume/csi/volume-id1").ok().json(), before);
 
-    // In use: not even force deregisters it while the allocation lives.
+    // In use: force MUST NOT deregister it either, while the allocation lives.
     for query in ["", "?force=true"] {
         let refused = server.delete(&format!("/v1/volume/csi/volume-id1{query}"));
         assert_eq!((refused.status, &*refused.body), (409, "volume in use: volume-id1"));
     }
 
-    // Released, its modes are free again, and it can go.
+    // After the release, its modes are free again and it can be deregistered.
     server.release("volume-id1", ALLOC).ok();
     let free = server.get("/v1/volume/csi/volume-id1").ok().json();
     assert_eq!((&free["AccessMode"], &free["WriteAllocs"]), (&json!(""), &json!({})));

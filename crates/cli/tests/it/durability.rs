@@ -1,4 +1,4 @@
-//! What survives `kill -9`, and who may open the data directory.
+//! The state after `kill -9`, and exclusive access to the data directory.
 
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::common::{ALLOC, NODES, Server, command, volume_payload};
 use serde_json::json;
 
-/// Writers that are cut off.
+/// Writers whose requests the kill interrupts.
 const WRITERS: usize = 4;
-/// Acknowledged writes after which the server is killed, with others under way.
+/// Acknowledged writes after which the server is killed, with others in flight.
 const ENOUGH: usize = 60;
 
 #[test]
@@ -137,7 +137,7 @@ fn a_stop_does_not_wait_for_a_client_that_never_ends_its_request() {
         );
     };
     stop();
-    // Told again, it doesn't wait at all. The first signal was taken when it no longer listens.
+    // A second signal ends the server at once. The first one has taken effect once the port is closed.
     while std::net::TcpStream::connect(server.address()).is_ok() {}
     stop();
     assert!(server.wait().success());

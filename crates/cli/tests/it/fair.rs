@@ -27,7 +27,7 @@ fn digest(token: &str) -> String {
     sha2::Sha256::digest(token).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
-/// A server whose callers have the tokens `greedy` and `honest`.
+/// Starts a server whose callers have the tokens `greedy` and `honest`.
 fn start_with_tokens(dir: &Path) -> Server {
     start_with_tokens_and(dir, &[])
 }
@@ -50,7 +50,7 @@ fn an_honest_client_waits_for_few_turns_of_sixty_four_greedy_ones() {
     const LISTS: usize = 12;
     let dir = tempfile::tempdir().unwrap();
     let mut server = start_with_tokens(dir.path());
-    // At the level debug the line of a request has the turns of others that it waited for.
+    // At the level debug, the line of a request counts the turns of other callers that it waited for.
     let log = server.stderr();
     let waits = std::thread::spawn(move || {
         let lines = log.lines().map_while(Result::ok);
@@ -89,7 +89,7 @@ fn an_honest_client_waits_for_few_turns_of_sixty_four_greedy_ones() {
                 }
             });
         }
-        // All of them are at it.
+        // By then every greedy client is listing.
         eventually(|| done.load(Ordering::Relaxed) >= 64);
         (0..LISTS).for_each(|_| ask("honest"));
         over.store(true, Ordering::Relaxed);
@@ -97,9 +97,9 @@ fn an_honest_client_waits_for_few_turns_of_sixty_four_greedy_ones() {
     server.stop();
     let waits = waits.join().unwrap();
     assert!(waits.len() >= LISTS, "{waits:?}");
-    // Greedy clients have as many turns at a time as there are cores, and the honest one has another:
-    // it waits for none, or for the few that come between two slices of its list. In one queue for all
-    // it would wait for 64.
+    // Greedy clients have as many turns at a time as there are cores, and the honest one has another. So it
+    // waits for no turn, or for the few between two slices of its list. One queue for all callers would delay
+    // it by 64.
     let cores = std::thread::available_parallelism().unwrap().get();
     let most = waits.iter().max().unwrap();
     assert!(*most <= cores + 1, "an honest list waited for {most} turns of others: {waits:?}");
@@ -126,7 +126,7 @@ fn a_small_write_goes_before_large_ones_that_wait() {
         server.register(&volume_payload("small")).ok();
         (before, done.load(Ordering::Relaxed))
     });
-    // The large one that was in its transaction may end before, and be answered.
+    // The large write that was in its transaction may finish, and be answered, first.
     assert!(
         after <= before + 2,
         "{before} large writes were done before the small one, {after} with it"
@@ -206,7 +206,7 @@ fn a_list_that_computes_too_long_is_refused_and_counted() {
     let server = Server::spawn(command(dir.path()).args(["--read-time-max", "1ms"]));
     server.feed_plugin();
     server.register_many(3_000);
-    // Long enough for two looks at the clock in any build.
+    // Long enough that the clock is checked twice in any build.
     let clauses = vec![NONE_MATCHES; 400].join(" or ");
     let refused = server.get(&list(&clauses));
     assert_eq!(refused.status, 503, "{refused:?}");
@@ -223,7 +223,7 @@ fn runs_of_a_blocking_query_share_one_budget() {
     let path = list(&[NONE_MATCHES; 4].join(" or "));
     let waiting = connect(server.address(), get(&format!("{path}&index=1000000&wait=10m")));
     server.wait_until_parked(1);
-    // Each write wakes it, and none is news for an index that far ahead.
+    // Each write wakes the query, but the requested index is too far ahead for an answer.
     let mut writes = 0;
     eventually(|| {
         writes += 1;
@@ -243,9 +243,9 @@ fn a_list_ends_when_its_client_leaves() {
     server.register_many(3_000);
     let clauses = vec![NONE_MATCHES; 400].join(" or ");
     let path = list(&clauses);
-    // The reset of a connection may overtake its request, which then is never read.
+    // A connection's reset may overtake its request, which the server then never reads.
     eventually(|| {
-        // An answer that is not read resets the connection when it is closed.
+        // Closing a connection with unread data resets it.
         let mut client = connect(server.address(), get("/v1/volumes"));
         let mut first = [0];
         client.read_exact(&mut first).unwrap();
@@ -256,7 +256,7 @@ fn a_list_ends_when_its_client_leaves() {
     });
 }
 
-/// A list that computes for seconds in any build, of a server with enough volumes for it.
+/// Returns the path of a list that computes for seconds in any build, over enough volumes of the server.
 fn long_list(server: &Server) -> String {
     server.feed_plugin();
     server.register_many(10_000);
@@ -279,7 +279,7 @@ fn a_list_ends_when_its_client_closes_the_connection() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::spawn(command(dir.path()).args(["--read-time-max", "10m"]));
     let path = long_list(&server);
-    // Nothing is unread, so the client's system sends no reset by itself.
+    // No data is unread, so the client's kernel sends FIN and no reset.
     drop(connect(server.address(), get(&path)));
     eventually(|| server.metric("statehold_http_cancelled_total") == 1);
 }
@@ -307,7 +307,7 @@ fn answers_that_wait_to_be_read_are_bounded_and_shared() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::spawn(command(dir.path()).args(["--unsent-max", "400000"]));
     server.feed_plugin();
-    // Much more than the system keeps for a slow reader.
+    // Much more than the kernel buffers for a slow reader.
     server.register_many(20_000);
     let path = "/v1/volumes?type=csi";
     let first = connect(server.address(), get(path));
@@ -315,7 +315,7 @@ fn answers_that_wait_to_be_read_are_bounded_and_shared() {
     let refused = server.get(path);
     assert_eq!(refused.status, 429, "{}", refused.status);
     assert!(refused.body.contains("--unsent-max"), "{}", refused.body);
-    // Small answers pass.
+    // A small reply is within the limit.
     server.get("/v1/volume/csi/vol-000001").ok();
     drop(first);
     eventually(|| server.metric("statehold_http_unsent_bytes") == 0);
@@ -355,7 +355,7 @@ fn a_client_that_does_not_read_is_disconnected() {
     eventually(|| server.metric("statehold_http_stalled_total") == 1);
     eventually(|| server.get("/statehold/v1/status").ok().json()["Connections"] == 1);
     drop(client);
-    // One that reads is not.
+    // A client that reads is served.
     let whole = half_closed(server.address(), get("/v1/volumes?type=csi"));
     assert!(whole.ends_with("0\r\n\r\n"));
 }

@@ -1,11 +1,11 @@
-//! `statehold filter` as a shell sees it.
+//! `statehold filter` as a shell runs it.
 
 use std::io::{BufRead as _, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// Exit status, standard output, standard error.
+/// Returns the exit status, standard output and standard error.
 fn filter(expression: &str, input: &str) -> (i32, String, String) {
     run(&["filter", expression], input)
 }
@@ -18,7 +18,7 @@ fn run(args: &[&str], input: &str) -> (i32, String, String) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A bad expression is told before any input is read, which breaks the pipe.
+    // A bad expression is reported before any input is read, which breaks the pipe.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -106,7 +106,7 @@ fn a_standard_error_that_is_not_read_changes_no_status() {
 
 #[test]
 fn a_scalar_outside_of_an_object_has_no_answer() {
-    // As a missing value a null would match.
+    // Null would match if it were a missing value.
     for scalar in ["7", "\"a\"", "true", "null", "-1.5e3"] {
         let input = format!("{{\"n\": 2}}\n{scalar}\n{{\"n\": 3}}\n");
         let (status, output, error) = filter("n != 1", &input);

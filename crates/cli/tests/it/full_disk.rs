@@ -1,4 +1,4 @@
-//! A disk that is full stops writes, and only writes; they go on when there is room again.
+//! A full disk stops writes, and only writes; they resume once the disk has room.
 
 use crate::common;
 use std::fs;
@@ -10,11 +10,11 @@ use crate::cloud::Cloud;
 use crate::common::{Server, command, eventually, volume_payload};
 use serde_json::json;
 
-/// A small file system in memory; unmounted when it is dropped.
+/// A small file system in memory, unmounted on drop.
 struct Small<'p>(&'p Path);
 
 impl<'p> Small<'p> {
-    /// None where mounting is not permitted.
+    /// Returns `None` where mounting is not permitted.
     fn mount(path: &'p Path) -> Option<Self> {
         let mount = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=4m", "statehold-test"])
@@ -30,7 +30,7 @@ impl Drop for Small<'_> {
     }
 }
 
-/// Takes all the room that is left.
+/// Fills the file system.
 fn fill(path: &Path) {
     let mut file = fs::File::create(path).unwrap();
     while file.write_all(&[7; 4096]).is_ok() {}
@@ -58,7 +58,7 @@ fn writes_go_on_by_themselves_when_a_full_disk_has_room_again() {
 
     let filler = dir.path().join("filler");
     fill(&filler);
-    // What redb has reserved already is used up first.
+    // redb uses up the space that it has preallocated first.
     let refused = (1..3000).find(|number| register(*number) != 200).unwrap();
     let failed = status();
     assert_eq!(failed["Writable"], false, "{failed}");
@@ -84,7 +84,7 @@ fn writes_go_on_by_themselves_when_a_full_disk_has_room_again() {
     drop(small);
 }
 
-/// A server whose start writes more than a full disk has room for.
+/// Returns a server whose start writes more than a full disk has room for.
 fn with_large_node(dir: &Path) -> Command {
     let mut command = command(&dir.join("data"));
     command.args(["--csi-dir-plugin", "files", "--block-storage", "127.0.0.1:0"]);
@@ -125,7 +125,7 @@ fn a_start_on_a_full_disk_serves_reads_and_recovers_by_itself() {
 
     fs::remove_file(dir.path().join("filler")).unwrap();
     eventually(|| status()["Writable"] == true);
-    // The start is finished by itself, too.
+    // The rest of the start is finished without a restart too.
     let node = || server.get(&format!("/v1/node/{own}")).ok().json();
     eventually(|| node()["Meta"]["part2"].is_string());
     server.put("/v1/namespace", &json!({ "Name": "n" })).ok();
@@ -215,7 +215,7 @@ fn an_interrupted_host_delete_finishes_on_a_full_disk() {
     let dir = tempfile::tempdir().unwrap();
     let (data, intents) = (dir.path().join("data"), dir.path().join("data/intents"));
     fs::create_dir_all(&intents).unwrap();
-    // A disk of its own: the store's journal has room, as on a disk that fills up later.
+    // On a disk of its own, because the store's journal must have room, as on a disk that fills up later.
     let Some(small) = Small::mount(&intents) else {
         println!("no file system can be mounted here: not run");
         return;

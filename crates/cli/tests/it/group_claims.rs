@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 const VOLUMES: [&str; 2] =
     ["1c1d6e5a-2b8f-4a57-9d53-0f9a9d6f0f11", "2c1d6e5a-2b8f-4a57-9d53-0f9a9d6f0f22"];
 
-/// A server with a node that reports two volumes, and in each of two namespaces a job that claims
-/// one of them for its group.
+/// Starts a server with a node that reports two volumes. Two namespaces each have a job that claims one of
+/// them for its group.
 fn start(dir: &std::path::Path) -> Server {
     let server = Server::start(dir);
     server.put("/v1/namespace", &json!({ "Name": "prod" })).ok();

@@ -1,4 +1,4 @@
-//! Host volumes over a socket: made, read, changed, listed and removed, with real directories.
+//! Host volumes over a socket: created, read, changed, listed and deleted, with real directories.
 
 use crate::common;
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const UNKNOWN: &str = "0d5e2b1c-3f43-4a3b-8a0f-2d4c7e6b9a10";
 
-/// A server whose node has `rack = r1`, in a directory of its own.
+/// A server in a directory of its own, whose node has the metadata `rack = r1`.
 struct Fixture {
     server: Server,
     dir: tempfile::TempDir,
@@ -27,7 +27,7 @@ impl Fixture {
         Server::spawn(command(dir).args(["--node-meta", "rack=r1"]))
     }
 
-    /// Kills the server and starts it again in the same directory.
+    /// Kills the server, and restarts it in the same directory.
     fn restart(self) -> Self {
         self.server.kill();
         let server = Self::serve(self.dir.path());
@@ -72,7 +72,7 @@ impl Fixture {
     }
 }
 
-/// What an intent keeps of a volume in the default pool.
+/// Returns the request in an intent, for a volume in the default pool.
 fn request(id: &str, name: &str, node: &str, capacity: [u64; 2], parameters: &Value) -> Value {
     json!({
         "id": id, "name": name, "namespace": "default", "node_id": node, "node_pool": "default",
@@ -379,7 +379,7 @@ fn volumes_are_found_where_their_data_directory_was_moved_to() {
     assert_eq!((&moved["State"], path(&moved).join("kept").exists()), (&json!("ready"), true));
     server.kill();
 
-    // New ones are made elsewhere from now on; this one stays, and is removed where it is.
+    // New volumes are created in the new directory; this one stays, and is deleted, where it is.
     let elsewhere = dir.path().join("elsewhere");
     let server = Server::spawn(command(&after).arg("--host-volumes-dir").arg(&elsewhere));
     server.wait_until_restored();
@@ -537,7 +537,7 @@ fn what_was_begun_before_a_crash_is_settled_after_it() {
     let fixture = Fixture::start();
     let kept = fixture.created(&volume("kept"));
     let gone = fixture.created(&volume("gone"));
-    // As if the server had been killed while it made one volume and removed another.
+    // Simulates a kill while the server created one volume and deleted another.
     let volumes = fixture.dir.path().join("host_volumes");
     fs::create_dir(volumes.join(UNKNOWN)).unwrap();
     fixture.leave_intent(UNKNOWN, "never", &json!("Create"));

@@ -1,4 +1,4 @@
-//! What clients may not ask too much of, and what is given back when they go.
+//! The limits on clients, and the resources that are released when they disconnect.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use crate::common::{Server, command, eventually, volume_payload};
 use serde_json::json;
 
-/// Sends bytes on a connection of their own.
+/// Sends bytes on a new connection.
 fn connect(server: &Server, request: &str) -> TcpStream {
     let mut socket = TcpStream::connect(server.address()).unwrap();
     socket.write_all(request.as_bytes()).unwrap();
@@ -29,7 +29,7 @@ fn a_client_that_goes_away_is_not_waited_for() {
     server.wait_until_parked(20);
     drop(clients);
     server.wait_until_parked(0);
-    // The one that asks is all that is left.
+    // Only the connection of this request is left.
     eventually(|| server.get("/statehold/v1/status").ok().json()["Connections"] == 1);
 }
 
@@ -42,7 +42,7 @@ fn a_client_has_as_many_waiting_requests_as_it_may() {
     let refused = server.send_with("GET", "/v1/volumes?type=csi&index=1000000", &[], None);
     assert_eq!(refused.status().as_u16(), 429);
     assert_eq!(refused.headers()["Retry-After"], "1");
-    // What doesn't wait is answered.
+    // A request that doesn't block is answered.
     server.get("/v1/volumes?type=csi").ok();
     drop(clients);
     server.wait_until_parked(0);

@@ -1,9 +1,9 @@
-//! Lists: selection, order, pages and what wakes them.
+//! Lists: selection, order, pages, and the changes that wake them.
 
 use crate::common::{ALLOC, NODES, Server, encode, volume_payload};
 use serde_json::{Value, json};
 
-/// Ten volumes in two namespaces, one of them claimed from the second node.
+/// Registers ten volumes in two namespaces, one of them claimed from the second node.
 fn volumes(server: &Server) {
     server.feed_plugin();
     server.put("/v1/namespace/prod", &json!({ "Name": "prod" })).ok();
@@ -20,7 +20,7 @@ fn volumes(server: &Server) {
     server.claim("vol-3", ALLOC, NODES[1], "write").ok();
 }
 
-/// More claims from nodes whose IDs start with `fb`.
+/// Claims from nodes whose IDs start with `fb`.
 fn claims(server: &Server) {
     for (volume, node) in [("vol-0", NODES[0]), ("vol-5", NODES[1]), ("vol-1", NODES[0])] {
         server.claim(volume, ALLOC, node, "read").ok();

@@ -1,4 +1,4 @@
-//! The commands for data directories, as a shell sees them.
+//! The commands for data directories, as a shell runs them.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use statehold_nomad::{Namespace, Namespaces};
 use statehold_store::{Schema, Store, Table};
 
-/// Exit success, standard output, standard error.
+/// Returns whether the exit status is 0, standard output and standard error.
 fn run(args: &[&str], input: &[u8]) -> (bool, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_statehold"))
         .args(args)
@@ -101,7 +101,7 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Namespaces under another key than their own, as no build ever wrote them.
+/// Namespaces stored under a foreign key, which no build has ever written.
 struct Misplaced;
 
 impl Table for Misplaced {
@@ -136,7 +136,7 @@ fn fill<T: Table>(data: &Path, row: T::Row) {
     txn.commit().unwrap();
 }
 
-/// The bytes of the files of a data directory.
+/// Returns the bytes of the files of a data directory.
 fn files(data: &Path) -> [Vec<u8>; 2] {
     ["rows.redb", "log.redb"].map(|name| std::fs::read(data.join(name)).unwrap())
 }
@@ -202,7 +202,7 @@ fn a_table_of_another_build_is_restored_only_as_the_operator_says() {
     let (ok, _, told) = run(&["restore", path(&backup), path(&new), "--keep", "foreign"], b"");
     assert!(ok, "{told}");
 
-    // And a backup without it does not empty it.
+    // A backup that lacks the table MUST NOT empty it.
     let other = dir.path().join("other");
     assert!(run(&["backup", path(&dropped), path(&other)], b"").0);
     let (ok, _, told) = run(&["restore", path(&other), path(&new)], b"");

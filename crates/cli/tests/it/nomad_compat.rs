@@ -1,5 +1,5 @@
-//! Differences from Nomad that its stock programs notice: the command line, Terraform's provider and
-//! the client libraries.
+//! Details of Nomad that its stock programs depend on: the command line, Terraform's provider and the client
+//! libraries.
 
 use crate::common;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::common::{ALLOC, NODES, Server, command, encode, node_payload, volume_payload};
 use serde_json::{Value, json};
 
-/// A server whose built-in storage provider has the ID `disks`.
+/// Starts a server whose built-in storage provider has the ID `disks`.
 fn start_with_disks(dir: &Path) -> Server {
     Server::spawn(command(dir).args(["--csi-dir-plugin", "disks"]))
 }
@@ -42,7 +42,7 @@ fn refused(reply: &common::Reply, text: &str) {
     assert!(reply.body.contains(text), "{text:?} is not in {reply:?}");
 }
 
-/// Terraform's `nomad_plugin` waits until as many controllers are healthy as are expected.
+/// Terraform's `nomad_plugin` waits until the healthy controllers are as many as the expected ones.
 #[test]
 fn expected_instances_are_never_below_the_healthy_ones() {
     let dir = tempfile::tempdir().unwrap();
@@ -64,7 +64,7 @@ fn expected_instances_are_never_below_the_healthy_ones() {
         let of_volume = server.get(&format!("/v1/volume/csi/{volume}")).ok().json();
         assert_eq!(counts(&of_volume), expected, "{volume}");
     }
-    // An instance that no job runs and that is not healthy is still waited for.
+    // An instance without a job counts as expected, although it is unhealthy.
     let mut ill = node_payload(NODES[0], true);
     ill["CSIControllerPlugins"]["plugin-id1"]["Healthy"] = json!(false);
     ill["CSINodePlugins"]["plugin-id1"]["Healthy"] = json!(false);
@@ -171,7 +171,7 @@ fn claim_modes_that_do_not_exist_are_refused() {
     }
 }
 
-/// A status outside the enumeration would never count as ended, so its claims would stay for ever.
+/// A status outside of the enumeration would never be terminal, so its claims would never be released.
 #[test]
 fn fed_enumerations_have_known_values_only() {
     let dir = tempfile::tempdir().unwrap();
@@ -249,7 +249,7 @@ fn a_namespace_is_read_as_it_was_written() {
         let path = format!("/v1/namespaces?filter={}", encode(filter));
         assert_eq!(server.get(&path).ok().column("Name"), ["team"], "{filter}");
     }
-    // A write without them takes them away, as it does the description.
+    // A write that omits them removes them, like the description.
     server.put("/v1/namespace", &json!({ "Name": "team" })).ok();
     let found = server.get("/v1/namespace/team").ok().json();
     assert_eq!((&found["Meta"], &found["Capabilities"]), (&Value::Null, &Value::Null));
@@ -284,7 +284,7 @@ fn the_pool_of_all_nodes_is_no_place_for_a_host_volume() {
     refused(&server.put(&path, &json!({ "NodePool": "all" })), "node pool \"all\"");
 }
 
-/// Clients show these texts; the number is Rust's own.
+/// Clients show these messages. Rust appends ` (os error N)`, which MUST be removed.
 #[test]
 fn errors_of_the_system_have_no_number() {
     let dir = tempfile::tempdir().unwrap();

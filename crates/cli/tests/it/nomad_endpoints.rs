@@ -1,4 +1,4 @@
-//! The endpoints beside volumes and plugins that stock programs of Nomad ask for.
+//! Endpoints other than volumes and plugins that Nomad's stock programs request.
 
 use crate::common;
 use std::path::Path;
@@ -10,7 +10,7 @@ fn own_node(dir: &Path) -> String {
     std::fs::read_to_string(dir.join("node-id")).unwrap().trim().to_owned()
 }
 
-/// A server with a job of two groups, two of its allocations, and the nodes of a plugin.
+/// Starts a server with a job of two groups, two of its allocations, and the nodes of a plugin.
 fn fed(dir: &Path) -> Server {
     let server = Server::start(dir);
     server.feed_plugin();
@@ -79,7 +79,7 @@ fn a_node_is_read_with_its_plugins_and_allocations() {
     assert_eq!((&node["Name"], &node["Status"]), (&json!("node-fb21"), &json!("ready")));
     assert_eq!(node["CSINodePlugins"]["plugin-id1"]["NodeInfo"]["MaxVolumes"], 51);
     assert_eq!(node["CSIControllerPlugins"]["plugin-id1"]["Healthy"], true);
-    // Nomad's command line adds these up without checking that they are there.
+    // Nomad's command line adds these up without a check for null.
     for name in ["Resources", "Reserved"] {
         assert_eq!(node[name]["CPU"], 0, "{name}");
     }
@@ -353,7 +353,7 @@ fn a_bad_escape_in_a_path_is_refused() {
     let server = Server::start(dir.path());
     let address = server.address().to_owned();
     for path in ["/v1/volume/csi/%zz", "/v1/volume/host/a%2", "/v1/plugin/csi/%"] {
-        // A client library would encode the '%'.
+        // A raw socket, because a client library would encode the '%'.
         use std::io::{Read as _, Write as _};
         let mut socket = std::net::TcpStream::connect(&address).unwrap();
         write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

@@ -1,4 +1,4 @@
-//! What operators see: metrics, the status, log lines, the OpenAPI document.
+//! Observability: metrics, the status, log lines, the OpenAPI document.
 
 use crate::common;
 use std::io::BufRead as _;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::common::{Server, command, volume_payload};
 use serde_json::Value;
 
-/// The value of a sample.
+/// Returns the value of a sample.
 fn sample(metrics: &str, name: &str) -> f64 {
     let line = metrics.lines().find(|line| line.starts_with(name) && !line.starts_with('#'));
     let line = line.unwrap_or_else(|| panic!("no {name} in {metrics}"));

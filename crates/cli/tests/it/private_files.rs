@@ -1,4 +1,4 @@
-//! Everything that the program creates is its owner's alone, whatever the umask.
+//! Only the owner can access the files that the program creates, with any umask.
 
 use std::fs;
 use std::io::Write as _;
@@ -10,7 +10,7 @@ use crate::cloud::Cloud;
 use rustix::fs::Mode;
 use serde_json::{Value, json};
 
-/// Names of the paths at or below `path` that the group or others have any right to.
+/// Collects the paths at or below `path` to which the group or others have any access.
 fn shared(path: &Path, found: &mut Vec<String>, seen: &mut usize) {
     let about = fs::symlink_metadata(path).unwrap();
     let mode = about.permissions().mode() & 0o7777;
@@ -39,7 +39,7 @@ fn statehold(args: &[&str], input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-/// Has the back end `a` adopt two files that others may read, as a volume and its snapshot.
+/// Manages two files with world-readable modes on the back end `a`, as a volume and its snapshot.
 fn adopt(cloud: &Cloud, dir: &Path) {
     for name in ["found", "found-snapshot"] {
         let path = dir.join("a").join(name);
@@ -59,7 +59,7 @@ fn adopt(cloud: &Cloud, dir: &Path) {
     cloud.wait(&format!("/snapshots/{snapshot}"), "available");
 }
 
-/// A session that has every part create files: both APIs, and two starts.
+/// Runs a session in which every part creates files: both APIs, and two starts.
 fn session(dir: &Path) {
     let mut cloud = Cloud::start_with(dir, &["--csi-dir-plugin", "disks"]);
     let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
@@ -96,7 +96,7 @@ fn session(dir: &Path) {
 
 #[test]
 fn every_file_and_directory_is_its_owners_alone() {
-    // The only test of this process, whose umask the server inherits.
+    // The usual umask, for every test of this process. The servers inherit it.
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let root = tempfile::tempdir().unwrap();
     session(root.path());

@@ -1,11 +1,11 @@
-//! What all replies and requests have in common: headers, compression, paths, methods, bodies.
+//! Properties of all replies and requests: headers, compression, paths, methods, bodies.
 
 use std::io::Read as _;
 
 use crate::common::{NODES, Server, volume_payload};
 use serde_json::{Value, json};
 
-/// A server with fifty volumes.
+/// Starts a server with fifty volumes.
 fn start(dir: &std::path::Path) -> Server {
     let server = Server::start(dir);
     server.feed_plugin();
@@ -146,7 +146,7 @@ fn which_of_several_mistakes_is_told_is_always_the_same() {
         assert!(reply.body.starts_with(text), "{query}: {reply:?}");
         assert_eq!(reply.index.is_some(), status == 200, "{query}");
     }
-    // Nothing is read for a list of nothing, its parameters neither.
+    // A list without a type is empty, whatever its other parameters are.
     assert_eq!(server.get("/v1/volumes?index=x&region=mars").ok().body, "[]");
     assert_eq!(server.get("/v1/plugins?type=other").ok().body, "[]");
     assert_eq!(server.get("/v1/volumes?type=csi&type=tape").status, 200);

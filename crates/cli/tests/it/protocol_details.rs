@@ -112,7 +112,7 @@ fn a_request_that_cannot_be_read_is_refused_with_a_reason() {
         (format!("PUT / {head}Content-Length: {}\r\n\r\n", u64::MAX - 1), 431, "body"),
         (format!("GET / {head}A b\r\n\r\n"), 400, "not valid"),
     ] {
-        // The answer is read before the rest is sent: the server closes the connection.
+        // Reads the reply before the rest is sent, because the server closes the connection.
         let mut reply = String::new();
         let _ = connect(server.address(), &request).read_to_string(&mut reply);
         assert_eq!(status(&reply), expected, "{reply}");
@@ -120,7 +120,7 @@ fn a_request_that_cannot_be_read_is_refused_with_a_reason() {
         assert!(body.contains(reason), "{reply}");
         assert!(head.contains(&format!("content-length: {}", body.len())), "{reply}");
     }
-    // A handler's answer without a body has none.
+    // The empty reply of a handler stays empty.
     let reply = half_closed(server.address(), format!("GET /nothing {head}\r\n"));
     assert!(status(&reply) == 404 && reply.ends_with("\r\n\r\n"), "{reply}");
 }

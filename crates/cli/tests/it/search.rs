@@ -1,4 +1,4 @@
-//! Search and the list of nodes: how the command line gets from the start of an ID to the whole of it.
+//! Search and the list of nodes: how the command line completes a prefix to the full ID.
 
 use crate::common;
 use crate::common::{ALLOC, NODES, Server, volume_payload};

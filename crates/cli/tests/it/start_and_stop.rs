@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use crate::common::{Server, command, eventually};
 use serde_json::{Value, json};
 
-/// Of the token `root`.
+/// The SHA-256 of the token `root`.
 const ROOT: &str = "4813494d137e1631bba301d5acab6e7bb7aa74ce1185d456565ef51d737677b2";
 
 fn signal(server: &Server, name: &str) {
@@ -26,7 +26,7 @@ fn status(server: &Server) -> Value {
     server.get("/statehold/v1/status").ok().json()
 }
 
-/// Volumes of a plugin whose runs wait for `go`, once `wait` is there.
+/// Volumes of a plugin whose runs wait for the file `go`, once the file `wait` exists.
 struct Slow {
     dir: tempfile::TempDir,
     ids: Vec<String>,
@@ -34,12 +34,12 @@ struct Slow {
 }
 
 impl Slow {
-    /// Creates that many volumes, and lets the plugin wait from then on.
+    /// Creates `volumes` volumes, and blocks further runs of the plugin.
     fn with(volumes: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let plugins = dir.path().join("plugins");
         fs::create_dir(&plugins).unwrap();
-        // Once `wait` is there each run notes that it began, and ends when `go` is there.
+        // Once `wait` exists, each run records its start, and ends when `go` exists.
         let script = r#"case $1 in
             fingerprint) echo '{"version": "1"}';;
             create)
@@ -82,18 +82,18 @@ impl Slow {
         fs::write(self.dir.path().join(name), "").unwrap();
     }
 
-    /// The runs that began since `wait` is there.
+    /// Returns the number of runs that began since `wait` exists.
     fn began(&self) -> usize {
         let began = |id: &&String| self.dir.path().join(format!("began-{id}")).exists();
         self.ids.iter().filter(began).count()
     }
 
-    /// Whether a run of the plugin has not ended.
+    /// Returns whether a run of the plugin is still in progress.
     fn runs(&self) -> bool {
         let plugin = self.dir.path().join("plugins/slow");
         let plugin = plugin.as_os_str().as_encoded_bytes();
         fs::read_dir("/proc").unwrap().any(|process| {
-            // A process may end meanwhile.
+            // A process may exit between the listing and the read.
             let line = fs::read(process.unwrap().path().join("cmdline")).unwrap_or_default();
             line.windows(plugin.len()).any(|part| part == plugin)
         })
@@ -113,7 +113,7 @@ fn a_server_listens_while_slow_plugins_restore_volumes_together() {
     assert!(server.get("/metrics").ok().body.contains("statehold_host_volumes_restoring 6"));
     eventually(|| slow.began() == VOLUMES);
     assert_eq!(status(&server)["HostVolumesRestoring"], VOLUMES, "none has ended");
-    // Another plugin's volumes are not held up.
+    // Another plugin's volumes are not delayed.
     server.put("/v1/volume/host/create", &json!({ "Volume": { "Name": "other" } })).ok();
     slow.touch("go");
     eventually(|| status(&server)["HostVolumesRestoring"] == 0);
@@ -128,7 +128,7 @@ fn a_stop_ends_plugins_that_restore_and_leaves_their_rows() {
     signal(&server, "-TERM");
     assert!(server.wait().success());
     eventually(|| !slow.runs());
-    // Its plugins wait still, so that the rows are those that the stop left.
+    // The plugin still waits, so the rows are those that the stop left.
     let server = slow.start();
     assert_eq!(slow.listed(&server), slow.rows);
     slow.touch("go");
@@ -233,7 +233,7 @@ fn a_reload_revokes_tokens_and_a_bad_file_changes_nothing() {
         signal(&server, "-HUP");
         assert!(logged("reloaded the ACL file") && logged("reloaded the log level"));
         assert_eq!(get(&server, path), (403, "ACL token not found".to_owned()));
-        // The answer comes long before the wait ends, at the reload.
+        // The reload answers the query long before its wait ends.
         assert_eq!(waits.join().unwrap().0, 403, "a request that waited is refused as well");
     });
 }
@@ -279,7 +279,7 @@ fn a_token_that_expires_while_its_query_waits_gets_no_data() {
     assert_eq!(reply.status(), 200, "it is good for a while");
     let index = reply.headers()["X-Nomad-Index"].to_str().unwrap().to_owned();
     let _ = reply.body_mut().read_to_string();
-    // The answer comes long before the wait ends, at the expiry.
+    // The expiry answers the query long before its wait ends.
     let waited = get(&server, &format!("/v1/namespaces?index={index}&wait=10m"));
     assert_eq!(waited, (403, "ACL token expired".to_owned()));
 }
@@ -289,7 +289,7 @@ fn an_unread_standard_error_stops_no_request() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = command(dir.path());
     command.args(["--log-level", "trace"]);
-    // Nothing reads the pipe, which takes 64 KiB.
+    // Nothing reads the pipe, whose buffer holds 64 KiB.
     let mut server = Server::spawn_with_stderr(&mut command, Stdio::piped());
     let unread = server.stderr();
     for _ in 0..2_000 {
@@ -321,7 +321,7 @@ fn a_result_that_standard_output_can_not_take_is_an_error() {
         let (full, told) = run(command, "> /dev/full");
         assert!(!full && told.contains("No space left"), "{command}: {told}");
         assert!(run(command, "> /dev/null").0, "{command}");
-        // As programs start others without any output.
+        // Programs start children like this to discard all their output.
         assert!(run(command, "1<>/dev/null 2>&1").0, "{command}");
     }
 }

@@ -1,4 +1,4 @@
-//! Long lists, sent in parts: what they cost the server, and which moment they are of.
+//! Long lists, streamed in parts: the memory of the server, and the snapshot that they show.
 
 #![cfg(target_os = "linux")]
 
@@ -9,13 +9,13 @@ use std::net::TcpStream;
 use crate::common::{Server, command, encode, volume_payload};
 use serde_json::{Value, json};
 
-/// Volumes of the list: their JSON is much more than what the system keeps for a slow reader.
+/// Volumes of the list: much more JSON than the kernel buffers for a slow reader.
 const VOLUMES: usize = 20_000;
 
-/// Volumes that one request registers.
+/// Volumes in one register request.
 const BATCH: usize = 4_000;
 
-/// Bytes of memory that the server has.
+/// Returns the resident memory of the server in bytes.
 fn memory(server: &Server) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
@@ -49,7 +49,7 @@ fn a_long_list_is_of_one_moment_and_is_never_there_as_a_whole_however_slowly_it_
             let mut socket = TcpStream::connect(server.address()).unwrap();
             let request = "GET /v1/volumes?type=csi HTTP/1.0\r\n\r\n";
             socket.write_all(request.as_bytes()).unwrap();
-            // The head is there, so the answer has begun.
+            // The head is sent, so the snapshot is taken.
             let mut first = [0; 1];
             socket.read_exact(&mut first).unwrap();
             socket
@@ -59,7 +59,7 @@ fn a_long_list_is_of_one_moment_and_is_never_there_as_a_whole_however_slowly_it_
     let texts = (readers.len() * whole.body.len()) as u64;
     assert!(grown < texts / 3, "{grown} bytes for readers of {texts}");
 
-    // What happens meanwhile is not in what they read.
+    // Later changes MUST NOT be in the lists that are still being read.
     server.delete("/v1/volume/csi/vol-019999").ok();
     let mut reply = String::new();
     readers.swap_remove(0).read_to_string(&mut reply).unwrap();
@@ -77,7 +77,7 @@ fn a_long_list_is_whole_in_either_order_with_a_filter_and_on_a_page() {
         numbers.map(|at| format!("vol-{at:06}")).collect()
     };
     let all = "/v1/volumes?type=csi";
-    // An index serves the first filter and none the second.
+    // An index serves the first filter, and none the second.
     let planned = format!("{all}&filter={}", encode("PluginID == \"plugin-id1\""));
     let scanned = format!("{all}&filter={}", encode("ID matches \"[02468]$\""));
     let page = format!("{all}&per_page=15000");

@@ -1,4 +1,4 @@
-//! Requests that a web page in an operator's browser can't make, and how links follow the names of the server.
+//! Requests that the same-origin checks refuse to web pages, and the links behind proxies.
 
 use crate::cloud::{Cloud, JSON, TOKEN};
 use crate::common::{Server, command};

@@ -66,7 +66,7 @@ impl Run {
                 if self.ask("DELETE", &format!("{path}{query}"), &Value::Null).is_some() {
                     self.deleted(&path);
                     if query == "?force=true" {
-                        // The creation in progress fails when its status is reset.
+                        // Creations from this volume that are in progress fail.
                         self.told.insert(v.clone());
                     }
                 }

@@ -1,4 +1,4 @@
-//! A recorded call: how it is sent, and what its answer is compared with.
+//! A recorded call: the request, and the comparison with its reply.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,17 @@ pub(crate) struct Call {
     pub(crate) name: String,
     pub(crate) method: String,
     pub(crate) path: String,
-    /// The headers that it is sent with.
+    /// The headers of the request.
     send: BTreeMap<String, String>,
-    /// JSON, or the text that it is.
+    /// The body as JSON, or as a string.
     pub(crate) body: Value,
     pub(crate) status: u16,
-    /// Headers of the answer; `*` is any value.
+    /// The headers of the reply; `*` is any value.
     headers: BTreeMap<String, String>,
     response: Value,
 }
 
-/// What recorded texts are called here.
+/// Recorded strings and their counterparts here.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     own: BTreeMap<String, String>,
@@ -41,10 +41,10 @@ impl Known {
         !self.own.contains_key(recorded) && !self.recorded.contains_key(own)
     }
 
-    /// A recorded text as it is here.
+    /// Replaces the recorded strings in `text` by their counterparts.
     fn own(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        // The longest of those that begin alike first.
+        // The longest first, so that a string is never replaced as the start of another.
         for (recorded, own) in self.own.iter().rev() {
             if text.contains(recorded) {
                 text = text.replace(recorded, own);
@@ -68,7 +68,7 @@ impl Call {
     }
 }
 
-/// How an answer differs from the recorded one. What it calls what the recording has is learned.
+/// Returns the differences from the recorded reply, and adds the new counterparts to `known`.
 pub(crate) fn compare(call: &Call, reply: &Reply, known: &mut Known) -> Vec<String> {
     if reply.status != call.status {
         return vec![format!("status {} instead of {}: {}", reply.status, call.status, reply.body)];
@@ -90,7 +90,7 @@ pub(crate) fn compare(call: &Call, reply: &Reply, known: &mut Known) -> Vec<Stri
     }
     match serde_json::from_str(&reply.body) {
         Ok(own) => {
-            // IDs come in any order: first they are learned, then all is compared.
+            // IDs come in any order: the first pass learns them, the second compares.
             same("", &own, &call.response, known, &mut Vec::new());
             same("", &own, &call.response, known, &mut out);
         }
@@ -99,7 +99,7 @@ pub(crate) fn compare(call: &Call, reply: &Reply, known: &mut Known) -> Vec<Stri
     out
 }
 
-/// Headers that differ on purpose, and why.
+/// Returns the reason for an intended difference of a header.
 fn header_differs(call: &Call, name: &str) -> Option<&'static str> {
     match name {
         "Content-Length" if call.status == 204 => Some("204 never has one"),
@@ -111,20 +111,20 @@ fn header_differs(call: &Call, name: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether two values that differ say the same, which depends on what they are called.
+/// Returns whether two different values are equivalent, which depends on the name of their member.
 fn is_masked(name: &str, own: &str, expected: &str) -> bool {
     match name {
         "attached_at" | "created_at" | "guaranteed_until" | "last-update" | "updated_at" => {
-            // As exact as there: stored times have whole seconds.
+            // Same precision: stored times have whole seconds.
             let whole = |text: &str| text.ends_with(".000000");
             own.len() == expected.len() && (whole(own) || !whole(expected))
         }
-        // A later version came after the recording.
+        // The recorded cloud's release has a lower maximum version.
         "version" => (own, expected) == ("3.71", "3.70"),
         "updated" => (own, expected) == ("2023-08-31T00:00:00Z", "2022-08-31T00:00:00Z"),
         "device_path" => own.rsplit('/').next() == expected.rsplit('/').next(),
         "host" | "os-vol-host-attr:host" => own.contains('@') && expected.contains('@'),
-        // There are two back ends there and here, and which one is chosen differs.
+        // Two equal back ends exist there and here, and the scheduler may choose either.
         "service_uuid" => ids(own, expected),
         "data_timestamp" => own.len() == expected.len(),
         "container" => own.len() == expected.len() && own[6..] == expected[6..],
@@ -134,7 +134,7 @@ fn is_masked(name: &str, own: &str, expected: &str) -> bool {
     }
 }
 
-/// Compares two answers, member by member.
+/// Compares two replies, member by member.
 fn same(path: &str, own: &Value, recorded: &Value, known: &mut Known, out: &mut Vec<String>) {
     let name = path.rsplit('.').next().unwrap_or_default();
     match (own, recorded) {
@@ -170,14 +170,14 @@ fn same(path: &str, own: &Value, recorded: &Value, known: &mut Known, out: &mut 
             }
         }
         (Value::Null, Value::String(_)) if name == "service_uuid" => {}
-        // How a backup is cut up is the service's own matter.
+        // The number of objects of a backup depends on the block size.
         (Value::Number(_), Value::Number(_)) if name == "object_count" => {}
         _ if own != recorded => out.push(format!("{path}: {own} instead of {recorded}")),
         _ => {}
     }
 }
 
-/// Whether both are IDs.
+/// Returns whether both are IDs.
 fn ids(own: &str, recorded: &str) -> bool {
     own.len() == 36
         && recorded.len() == 36
@@ -185,7 +185,7 @@ fn ids(own: &str, recorded: &str) -> bool {
         && recorded.parse::<Uuid>().is_ok()
 }
 
-/// Whether a message repeats an object, whose members come in another order here.
+/// Returns whether a message repeats an object, whose members have another order here.
 fn is_reordered(own: &str, expected: &str) -> bool {
     let sorted = |text: &str| {
         let mut bytes = text.as_bytes().to_vec();
