@@ -30,7 +30,7 @@ fn rows(input: &str) -> Vec<String> {
 }
 
 #[test]
-fn values_are_told_apart_whatever_stands_between_them() {
+fn values_are_separated_in_any_layout() {
     assert_eq!(
         rows("1 2\n\"a\"\"b\"{}{}[3,4][]null"),
         ["1", "2", "\"a\"", "\"b\"", "{}", "{}", "3", "4", "null"]
@@ -42,7 +42,7 @@ fn values_are_told_apart_whatever_stands_between_them() {
 }
 
 #[test]
-fn a_broken_line_costs_no_other_line() {
+fn a_broken_line_loses_no_other_line() {
     for broken in ["{\"a\":", "{\"a\" 1}", "\"a", "}", "{]", "[1", "{\"a\":[1,", "\u{1}", "@"] {
         let input = format!("{{\"n\":1}}\n{broken}\n{{\"n\":2}}\n{{\"n\":3}}\n");
         let (found, errors) = read(input.as_bytes(), 5);
@@ -64,7 +64,7 @@ fn a_part_of_a_broken_value_is_no_row() {
 }
 
 #[test]
-fn an_array_goes_on_after_a_broken_element() {
+fn an_array_continues_after_a_broken_element() {
     let (found, errors) = read(b"[\n{\"n\":1},\n{\"n\":\n,{\"n\":2}\n]\n{\"n\":3}", 64);
     assert_eq!(found, ["{\"n\":1}", "{\"n\":2}", "{\"n\":3}"]);
     assert_eq!(errors.len(), 1, "{errors:?}");

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_fails_on_the_way_leaves_no_name_and_can_be_retried() {
+    fn failed_write_leaves_no_file_and_can_be_retried() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("backup");
         let failed = write_new(&path, |mut file| {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_another_program_creates_meanwhile_is_not_replaced() {
+    fn file_created_by_another_program_is_not_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("backup");
         let taken = write_new(&path, |_| fs::write(&path, "theirs"));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_can_not_be_filled_is_not_there() {
+    fn failed_fill_leaves_no_directory() {
         let fail = |dir: &Path| -> Result<(), Box<dyn Error>> {
             fs::create_dir_all(dir)?;
             fs::write(dir.join("rows.redb"), "half")?;

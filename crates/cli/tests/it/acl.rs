@@ -102,7 +102,7 @@ fn volume_in(namespace: &str) -> Value {
 }
 
 #[test]
-fn every_documented_endpoint_refuses_who_has_no_token_or_an_unknown_one() {
+fn documented_endpoints_refuse_missing_and_unknown_tokens() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     let (status, document) =
@@ -143,7 +143,7 @@ fn every_documented_endpoint_refuses_who_has_no_token_or_an_unknown_one() {
 }
 
 #[test]
-fn a_token_may_do_what_its_policies_say_and_sees_no_other_rows() {
+fn a_token_has_the_rights_and_rows_of_its_policies() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     volumes(&server);
@@ -208,7 +208,7 @@ fn a_token_may_do_what_its_policies_say_and_sees_no_other_rows() {
 }
 
 #[test]
-fn a_file_with_a_mistake_keeps_the_server_from_starting_and_says_where() {
+fn an_invalid_acl_file_stops_the_start_with_its_line() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("acl.toml");
     std::fs::write(&file, "[policy.read]\nplugins = \"read\"\n").unwrap();
@@ -220,7 +220,7 @@ fn a_file_with_a_mistake_keeps_the_server_from_starting_and_says_where() {
 }
 
 #[test]
-fn a_plugin_shows_no_allocations_of_namespaces_that_a_token_is_denied() {
+fn a_plugin_hides_allocations_of_denied_namespaces() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     volumes(&server);
@@ -284,7 +284,7 @@ fn provided_volume(namespace: &str, id: &str) -> Value {
 
 /// An external ID MUST NOT give a token access to the data of another namespace's volume.
 #[test]
-fn another_namespaces_data_can_be_neither_registered_copied_nor_deleted() {
+fn an_external_id_gives_no_access_across_namespaces() {
     let dir = tempfile::tempdir().unwrap();
     let server = start_with_teams(dir.path());
     let data = dir.path().join("data");
@@ -344,7 +344,7 @@ fn another_namespaces_data_can_be_neither_registered_copied_nor_deleted() {
 }
 
 #[test]
-fn a_connection_lives_on_after_a_refused_request_whose_body_comes_late() {
+fn a_connection_survives_a_refusal_before_its_late_body() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     let mut socket = TcpStream::connect(server.address()).unwrap();

@@ -8,7 +8,7 @@ type Case<'c> = (&'c str, String, String, u16, &'c str);
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "it is a table")]
-fn bad_requests_get_their_text_and_change_nothing() {
+fn bad_requests_get_their_message_and_change_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     server.feed_plugin();
@@ -149,7 +149,7 @@ fn bad_requests_get_their_text_and_change_nothing() {
 }
 
 #[test]
-fn filter_errors_point_at_the_mistake_and_name_the_nearest_field() {
+fn filter_errors_show_the_position_and_the_nearest_field() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     let refused = |expression: &str| {
@@ -191,7 +191,7 @@ fn a_body_over_the_limit_is_413() {
 }
 
 #[test]
-fn one_reader_too_many_is_429() {
+fn a_reader_beyond_the_limit_is_429() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::spawn(command(dir.path()).args(["--parked-max", "0"]));
     let refused = server.get("/v1/volumes?type=csi&index=1000&wait=1s");

@@ -112,7 +112,7 @@ fn types_choose_back_ends_and_volumes_move() {
 }
 
 #[test]
-fn an_attachment_tells_how_its_volume_is_reached_and_holds_it() {
+fn an_attachment_has_connection_info_and_protects_its_volume() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
@@ -148,7 +148,7 @@ fn an_attachment_tells_how_its_volume_is_reached_and_holds_it() {
 }
 
 #[test]
-fn types_say_how_their_volumes_are_encrypted() {
+fn types_show_the_encryption_of_their_volumes() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let made = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
@@ -198,7 +198,7 @@ fn lists_page_count_and_filter() {
 }
 
 #[test]
-fn versions_tokens_and_refusals_are_as_clients_know_them() {
+fn versions_tokens_and_refusals_are_those_of_cinder() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     for (path, status) in [("/", 300), ("/v3/", 200)] {
@@ -286,7 +286,7 @@ fn versions_tokens_and_refusals_are_as_clients_know_them() {
 }
 
 #[test]
-fn served_alone_it_makes_the_machine_no_node() {
+fn block_storage_alone_registers_no_node() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let binary = || std::process::Command::new(env!("CARGO_BIN_EXE_statehold"));
@@ -330,7 +330,7 @@ fn two_back_ends_have_two_directories() {
 }
 
 #[test]
-fn what_a_killed_server_was_doing_is_done_by_the_next() {
+fn a_restart_finishes_interrupted_volume_work() {
     let dir = tempfile::tempdir().unwrap();
     let mut known: Vec<(i32, String)> = Vec::new();
     for round in 0..4 {

@@ -42,7 +42,7 @@ fn setting(arguments: &[&str]) -> Setting {
 }
 
 #[test]
-fn roles_and_projects_decide_who_may_do_what() {
+fn roles_and_projects_decide_the_rights_of_a_token() {
     let Setting { cloud, .. } = &setting(&[]);
     let body = json!({"volume": {"size": 1, "name": "own"}});
     let made = call(cloud, "t-member", "POST", "/v3/p1/volumes", &body);
@@ -134,7 +134,7 @@ fn roles_and_projects_decide_who_may_do_what() {
 }
 
 #[test]
-fn without_a_good_token_the_answer_is_401_and_says_where_to_get_one() {
+fn a_request_without_a_valid_token_is_401_with_the_keystone_url() {
     let Setting { cloud, identity, .. } = &setting(&[]);
     identity.know("t-old", "p1", &["member"], "2020-01-01T00:00:00.000000Z");
     let long = "x".repeat(9 << 10);
@@ -162,7 +162,7 @@ fn without_a_good_token_the_answer_is_401_and_says_where_to_get_one() {
 }
 
 #[test]
-fn a_token_is_asked_about_once_for_a_while() {
+fn a_validated_token_is_cached_for_its_ttl() {
     let kept = setting(&[]);
     for _ in 0..5 {
         assert_eq!(get(&kept.cloud, "t-member", "/v3/volumes").status, 200);
@@ -182,7 +182,7 @@ fn a_token_is_asked_about_once_for_a_while() {
 }
 
 #[test]
-fn requests_that_come_together_ask_once() {
+fn concurrent_requests_validate_a_token_once() {
     let Setting { cloud, identity, .. } = &setting(&["--identity-cache-ttl", "1h"]);
     identity.hold(true);
     let host = cloud.url.strip_prefix("http://").unwrap();
@@ -206,7 +206,7 @@ fn requests_that_come_together_ask_once() {
 }
 
 #[test]
-fn without_the_identity_service_known_tokens_work_and_others_are_answered_503() {
+fn without_keystone_cached_tokens_work_and_others_get_503() {
     let Setting { cloud, mut identity, _dir } = setting(&["--identity-wait-max", "100ms"]);
     // Retries, because a slow machine may not validate the token within 100 ms at first.
     let until = Instant::now() + cloud::PATIENCE;
@@ -253,7 +253,7 @@ fn no_token_is_in_the_log() {
 }
 
 #[test]
-fn an_identity_service_has_to_be_named_and_to_be_one_that_can_be_asked() {
+fn keystone_auth_needs_a_usable_identity_url() {
     let dir = tempfile::tempdir().unwrap();
     let refused = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_statehold"));

@@ -41,7 +41,7 @@ fn back_up(cloud: &Cloud, body: &Value) -> String {
 }
 
 #[test]
-fn backups_give_back_what_was_on_the_volume() {
+fn a_restore_equals_the_volume_at_the_backup() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let volume = new_volume(&cloud, 1);
@@ -98,7 +98,7 @@ fn backups_give_back_what_was_on_the_volume() {
 }
 
 #[test]
-fn a_volume_in_use_is_backed_up_as_of_one_moment_and_by_force_alone() {
+fn a_volume_in_use_is_backed_up_atomically_and_only_by_force() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let volume = new_volume(&cloud, 1);
@@ -134,7 +134,7 @@ fn a_volume_in_use_is_backed_up_as_of_one_moment_and_by_force_alone() {
 }
 
 #[test]
-fn damaged_backups_are_not_restored_and_leave_the_volume_as_it_was() {
+fn a_damaged_backup_leaves_its_target_volume_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let volume = new_volume(&cloud, 1);
@@ -154,7 +154,7 @@ fn damaged_backups_are_not_restored_and_leave_the_volume_as_it_was() {
 }
 
 #[test]
-fn records_bring_backups_to_another_cloud() {
+fn exported_records_import_backups_into_another_cloud() {
     let dir = tempfile::tempdir().unwrap();
     let other = tempfile::tempdir().unwrap();
     let backups = dir.path().join("kept");
@@ -227,7 +227,7 @@ fn a_fifo_in_place_of_a_file_fails_its_work_at_once() {
 }
 
 #[test]
-fn volumes_of_a_back_end_are_listed_and_taken_over() {
+fn files_of_a_back_end_are_listed_and_managed() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let volume = new_volume(&cloud, 1);
@@ -276,7 +276,7 @@ fn volumes_of_a_back_end_are_listed_and_taken_over() {
 }
 
 #[test]
-fn a_backup_that_goes_takes_nothing_else_with_it() {
+fn deleting_a_backup_deletes_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let volume = new_volume(&cloud, 1);
@@ -295,7 +295,7 @@ fn a_backup_that_goes_takes_nothing_else_with_it() {
 }
 
 #[test]
-fn back_ends_whose_names_were_mixed_up_lose_nothing() {
+fn swapped_back_end_names_lose_no_volume() {
     let dir = tempfile::tempdir().unwrap();
     let mut cloud = Cloud::start(dir.path());
     let volume = new_volume(&cloud, 1);

@@ -79,7 +79,7 @@ impl Wanted<'_> {
 }
 
 #[test]
-fn a_volume_that_is_not_for_many_never_has_two_attachments() {
+fn a_single_attach_volume_never_has_two_attachments() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
@@ -133,7 +133,7 @@ fn make_all(cloud: &Cloud, gib: u32) -> usize {
 }
 
 #[test]
-fn a_project_has_exactly_what_it_may_have_when_all_want_it_at_once() {
+fn concurrent_creates_use_a_quota_exactly() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let limit = |volumes: i64, gigabytes: i64| {

@@ -28,7 +28,7 @@ fn seeds() -> Vec<u64> {
 }
 
 #[test]
-fn files_equal_rows_however_often_the_server_is_killed() {
+fn files_equal_rows_after_repeated_kills() {
     for seed in seeds() {
         let mut run = Run::start(seed);
         for _ in 0..ROUNDS {
@@ -49,7 +49,7 @@ fn files_equal_rows_however_often_the_server_is_killed() {
 }
 
 #[test]
-fn a_volume_that_goes_while_it_moves_leaves_no_file() {
+fn a_volume_deleted_while_it_migrates_leaves_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start_alone(dir.path());
     for name in ["a", "b"] {

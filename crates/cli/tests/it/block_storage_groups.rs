@@ -34,7 +34,7 @@ fn volume(cloud: &Cloud, group: &str, volume_type: &str) -> String {
 }
 
 #[test]
-fn the_volumes_of_a_group_are_on_one_back_end_and_go_with_it() {
+fn volumes_of_a_group_share_its_back_end_and_its_deletion() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let group = group(&cloud);
@@ -70,7 +70,7 @@ fn the_volumes_of_a_group_are_on_one_back_end_and_go_with_it() {
 }
 
 #[test]
-fn group_snapshots_and_copies_have_what_was_on_the_volumes() {
+fn group_snapshots_and_copies_equal_their_volumes() {
     use std::os::unix::fs::FileExt as _;
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
@@ -112,7 +112,7 @@ fn group_snapshots_and_copies_have_what_was_on_the_volumes() {
 }
 
 #[test]
-fn a_group_no_back_end_fits_has_failed_and_what_is_asked_wrongly_is_refused() {
+fn unplaceable_groups_fail_and_invalid_requests_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let specs = json!({"volume_backend_name": "nowhere"});
@@ -174,7 +174,7 @@ fn group_types_are_kept_with_their_specs() {
 }
 
 #[test]
-fn consistency_groups_are_groups_by_an_older_name() {
+fn consistency_groups_are_separate_groups_of_the_older_api() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     // The body of the stock command line.
@@ -227,7 +227,7 @@ fn consistency_groups_are_groups_by_an_older_name() {
 }
 
 #[test]
-fn what_a_killed_server_was_doing_with_groups_is_done_by_the_next() {
+fn a_restart_finishes_interrupted_group_work() {
     let dir = tempfile::tempdir().unwrap();
     let mut cloud = Cloud::start(dir.path());
     let group = group(&cloud);

@@ -27,7 +27,7 @@ fn metrics(cloud: &Cloud) -> String {
 }
 
 #[test]
-fn metrics_have_the_room_of_pools_and_the_backlog() {
+fn metrics_have_the_capacity_of_pools_and_the_backlog() {
     const GIB: f64 = 1_073_741_824.0;
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start_alone(dir.path());
@@ -438,7 +438,7 @@ fn refusal(flags: &[&str]) -> String {
 }
 
 #[test]
-fn flags_of_back_ends_name_what_is_wrong() {
+fn errors_in_back_end_flags_name_the_flag() {
     for (flags, text) in [
         (&["--backend-zone", "z=east"][..], "--backend-zone z=...: no back end has the name \"z\""),
         (&["--backend-zone", "east"], "wanted NAME=ZONE"),

@@ -111,7 +111,7 @@ fn a_policy_file_decides_by_role_owner_and_project() {
 }
 
 #[test]
-fn a_write_asks_for_its_own_action_alone() {
+fn a_write_checks_only_its_own_action() {
     let writes = [
         "volume_extension:type_create",
         "volume_extension:type_update",
@@ -250,7 +250,7 @@ fn a_bad_policy_file_is_refused_at_the_start() {
 }
 
 #[test]
-fn the_policy_that_is_shown_can_be_read_back() {
+fn a_printed_policy_can_be_loaded() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("policy.toml");
     let defaults = shown(&[]);
@@ -279,7 +279,7 @@ const ADMIN: (&str, &str) =
 /// A policy that grants nothing MUST refuse every call that the recorded cloud granted. The recording covers
 /// every endpoint, so the test needs no list of them.
 #[test]
-fn every_endpoint_asks_the_policy() {
+fn every_endpoint_checks_the_policy() {
     let (identity, dir) = (Identity::start(), tempfile::tempdir().unwrap());
     identity.know_user("member", MEMBER, &["member"]);
     identity.know_user("admin", ADMIN, &["admin"]);

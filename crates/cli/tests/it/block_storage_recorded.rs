@@ -37,7 +37,7 @@ fn differs(call: &Call) -> Option<&'static str> {
 }
 
 #[test]
-fn answers_are_those_of_the_recording() {
+fn replies_equal_the_recording() {
     let calls: Vec<Call> =
         serde_json::from_str(include_str!("data/block_storage_calls.json")).unwrap();
     let identity = Identity::start();

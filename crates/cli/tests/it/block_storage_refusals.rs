@@ -49,7 +49,7 @@ fn wait_for_move(cloud: &Cloud, path: &str, status: &str) {
 }
 
 #[test]
-fn failed_moves_leave_a_message_that_names_the_reason() {
+fn failed_migrations_leave_a_message_with_the_reason() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let (used, path) = volume(&cloud, &json!({}));
@@ -180,7 +180,7 @@ fn connections_need_a_connector_with_a_host() {
 }
 
 #[test]
-fn volumes_refuse_what_the_reference_looks_up_or_reads_strictly() {
+fn volumes_refuse_bad_references_and_values_like_cinder() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     for (member, value, status, text) in [
@@ -216,7 +216,7 @@ fn volumes_refuse_what_the_reference_looks_up_or_reads_strictly() {
 }
 
 #[test]
-fn snapshot_metadata_is_checked_as_the_reference_checks_it() {
+fn snapshot_metadata_is_checked_like_cinder() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let (id, _) = volume(&cloud, &json!({}));
@@ -294,7 +294,7 @@ fn consistency_groups_are_found_before_their_bodies_are_read() {
 }
 
 #[test]
-fn hosts_and_clusters_are_refused_in_the_words_of_the_reference() {
+fn hosts_and_clusters_are_refused_with_cinders_messages() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let (_, path) = volume(&cloud, &json!({}));
@@ -346,7 +346,7 @@ fn hosts_and_clusters_are_refused_in_the_words_of_the_reference() {
 }
 
 #[test]
-fn operators_are_refused_in_the_words_of_the_reference() {
+fn operators_are_refused_with_cinders_messages() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let machine = machine(&cloud);

@@ -25,7 +25,7 @@ fn id(made: &Value) -> &str {
 }
 
 #[test]
-fn a_transfer_gives_a_volume_to_who_knows_its_key() {
+fn a_transfer_moves_a_volume_to_the_holder_of_its_key() {
     let (cloud, _dir) = cloud();
     let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
     cloud.wait(&format!("/volumes/{volume}"), "available");
@@ -64,7 +64,7 @@ fn a_transfer_gives_a_volume_to_who_knows_its_key() {
 }
 
 #[test]
-fn types_are_bound_to_qos_specs_by_reading() {
+fn a_get_associates_a_type_with_qos_specs() {
     let (cloud, _dir) = cloud();
     let spec = json!({"qos_specs": {"name": "slow", "consumer": "front-end", "read_iops": "100"}});
     let made = cloud.expect(200, "POST", "/qos-specs", &spec);
@@ -114,7 +114,7 @@ fn projects_have_default_types() {
 }
 
 #[test]
-fn a_message_tells_why_a_volume_could_not_be_made() {
+fn a_message_has_the_reason_of_a_failed_creation() {
     let (cloud, _dir) = cloud();
     let specs = json!({"volume_backend_name": "nowhere"});
     let body = json!({"volume_type": {"name": "t", "extra_specs": specs}});
@@ -143,7 +143,7 @@ fn a_message_tells_why_a_volume_could_not_be_made() {
 }
 
 #[test]
-fn encryption_of_a_type_changes_until_a_volume_has_it() {
+fn the_encryption_of_a_type_changes_until_a_volume_uses_it() {
     let (cloud, _dir) = cloud();
     let made = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
     let path = format!("/types/{}/encryption", id(&made));
@@ -221,7 +221,7 @@ fn connections_carry_the_limits_that_hosts_enforce() {
 }
 
 #[test]
-fn actions_for_other_services_are_answered_as_by_a_cloud_without_them() {
+fn actions_that_need_absent_services_are_refused_like_cinder() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let hints = json!({"same_host": [], "query": "[]"});

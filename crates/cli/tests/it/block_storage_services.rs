@@ -59,7 +59,7 @@ fn back_ends_are_services_and_disabled_ones_get_no_volumes() {
 }
 
 #[test]
-fn what_is_asked_of_services_wrongly_is_refused_as_clients_know_it() {
+fn invalid_service_requests_are_refused_like_cinder() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let host = services(&cloud, "cinder-volume", "host")[0].0.clone();
@@ -112,7 +112,7 @@ fn what_is_asked_of_services_wrongly_is_refused_as_clients_know_it() {
 }
 
 #[test]
-fn pools_have_the_room_of_their_disk_and_hosts_what_is_on_them() {
+fn pools_show_the_capacity_and_hosts_the_use_of_their_disk() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let specs = json!({"volume_backend_name": "b"});
@@ -152,7 +152,7 @@ fn pools_have_the_room_of_their_disk_and_hosts_what_is_on_them() {
 }
 
 #[test]
-fn a_volume_that_nobody_works_on_is_settled() {
+fn a_volume_without_pending_work_is_cleaned_up() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let row = volume(&cloud, "available");
@@ -169,7 +169,7 @@ fn a_volume_that_nobody_works_on_is_settled() {
 }
 
 #[test]
-fn the_log_level_is_told_and_changed() {
+fn the_log_level_is_shown_and_changed() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     let body = json!({"binary": "cinder-api"});
@@ -191,7 +191,7 @@ fn the_log_level_is_told_and_changed() {
 }
 
 #[test]
-fn extensions_and_filters_are_told() {
+fn extensions_and_filters_are_listed() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     assert_eq!(cloud.get("/extensions")["extensions"].as_array().unwrap().len(), 32);
@@ -207,7 +207,7 @@ fn extensions_and_filters_are_told() {
 }
 
 #[test]
-fn lists_of_what_is_in_no_table_take_expressions_too() {
+fn filters_apply_to_computed_lists_too() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
     std::fs::File::create_new(dir.path().join("a/disk")).unwrap();

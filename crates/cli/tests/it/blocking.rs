@@ -50,7 +50,7 @@ fn every_read_has_an_index_found_or_not() {
 }
 
 #[test]
-fn a_read_of_what_does_not_change_ends_with_its_wait_and_the_same_answer() {
+fn an_unchanged_read_returns_the_same_reply_after_its_wait() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     for path in READS {
@@ -84,7 +84,7 @@ fn woken(server: &Server, path: &str, change: impl FnOnce()) -> (u16, Value) {
 }
 
 #[test]
-fn whatever_an_answer_shows_wakes_who_waits_for_it() {
+fn a_change_of_any_part_of_a_reply_wakes_its_readers() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     let node = |index: usize| format!("/statehold/v1/nodes/{}", NODES[index]);
@@ -138,7 +138,7 @@ fn whatever_an_answer_shows_wakes_who_waits_for_it() {
 }
 
 #[test]
-fn what_is_missing_is_waited_for_and_what_goes_is_told() {
+fn readers_wake_when_an_object_appears_or_is_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     let (status, volume) = woken(&server, "/v1/volume/csi/new", || {

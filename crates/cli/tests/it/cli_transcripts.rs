@@ -124,7 +124,7 @@ fn feed_plugin(server: &Server) {
 }
 
 #[test]
-fn host_volumes_are_made_shown_registered_and_deleted() {
+fn host_volumes_are_created_shown_registered_and_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     let text = |path: &Path| path.to_str().unwrap().to_owned();
@@ -144,7 +144,7 @@ fn csi_volumes_are_registered_shown_detached_and_deregistered() {
 }
 
 #[test]
-fn volumes_and_snapshots_are_made_by_a_provider_and_deleted() {
+fn a_provider_creates_and_deletes_volumes_and_snapshots() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     feed_plugin(&server);

@@ -37,7 +37,7 @@ fn start(dir: &Path, args: &[&str]) -> Server {
 }
 
 #[test]
-fn sixty_four_clients_never_make_two_writers_of_one_volume() {
+fn sixty_four_clients_never_get_two_writers_of_one_volume() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path(), &[]);
     server.register(&volume_payload("wanted")).ok();
@@ -97,7 +97,7 @@ fn resident(server: &Server) -> u64 {
 }
 
 #[test]
-fn one_write_wakes_one_of_ten_thousand_queries_on_different_volumes() {
+fn one_write_wakes_one_of_ten_thousand_waiting_queries() {
     let dir = tempfile::tempdir().unwrap();
     let limit = (PARKED + 100).to_string();
     let args = [

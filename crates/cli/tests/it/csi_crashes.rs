@@ -87,7 +87,7 @@ fn work(server: &Server, client: usize, round: usize, acknowledged: &AtomicUsize
 }
 
 #[test]
-fn rows_and_data_are_in_step_however_often_the_server_is_killed() {
+fn rows_and_data_agree_after_repeated_kills() {
     let dir = tempfile::tempdir().unwrap();
     let mut server = serve(dir.path());
     for round in 0..ROUNDS {
@@ -154,7 +154,7 @@ fn a_delete_that_a_kill_interrupted_is_finished() {
 }
 
 #[test]
-fn a_volume_whose_data_is_gone_is_not_created_again_with_its_old_id() {
+fn a_volume_without_data_is_not_recreated_under_its_old_id() {
     let dir = tempfile::tempdir().unwrap();
     let server = serve(dir.path());
     assert_eq!(create(&server, "v").unwrap(), 200);
@@ -168,7 +168,7 @@ fn a_volume_whose_data_is_gone_is_not_created_again_with_its_old_id() {
 }
 
 #[test]
-fn one_bad_volume_or_intent_stops_nothing_and_foreign_files_stay() {
+fn a_bad_volume_or_intent_stops_no_start_and_files_stay() {
     let dir = tempfile::tempdir().unwrap();
     let server = serve(dir.path());
     for id in ["bad", "good"] {

@@ -86,7 +86,7 @@ fn refused(reply: &Reply, status: u16, text: &str) {
 }
 
 #[test]
-fn a_volume_is_made_with_its_file_and_deleted_with_it() {
+fn a_volume_is_created_and_deleted_with_its_file() {
     let fixture = Fixture::start();
     let made = fixture.created("v");
     let external = made["ExternalID"].as_str().unwrap().to_owned();
@@ -111,7 +111,7 @@ fn a_volume_is_made_with_its_file_and_deleted_with_it() {
 }
 
 #[test]
-fn making_a_volume_again_is_the_same_volume_and_makes_it_larger() {
+fn a_repeated_create_returns_the_volume_and_expands_it() {
     let fixture = Fixture::start();
     let made = fixture.created("v");
     let again = fixture.created("v");
@@ -127,7 +127,7 @@ fn making_a_volume_again_is_the_same_volume_and_makes_it_larger() {
 }
 
 #[test]
-fn what_was_made_is_kept_when_others_of_the_request_fail() {
+fn created_volumes_stay_when_others_of_the_request_fail() {
     let fixture = Fixture::start();
     let mut bad = volume("bad");
     bad["SnapshotID"] = json!("none");
@@ -142,7 +142,7 @@ fn what_was_made_is_kept_when_others_of_the_request_fail() {
 }
 
 #[test]
-fn what_no_provider_can_do_is_refused() {
+fn requests_beyond_a_providers_abilities_are_refused() {
     let fixture = Fixture::start();
     fixture.server.feed_plugin();
     let info = json!({
@@ -175,7 +175,7 @@ fn what_no_provider_can_do_is_refused() {
 }
 
 #[test]
-fn mistakes_that_the_provider_finds_are_the_callers() {
+fn errors_of_provider_arguments_are_client_errors() {
     let fixture = Fixture::start();
     fixture.created("v");
     let wish = |id: &str, min: i64, max: i64| {
@@ -294,7 +294,7 @@ fn a_claim_attaches_and_the_end_of_its_allocation_detaches() {
 }
 
 #[test]
-fn claims_say_whose_they_are_and_what_they_wait_for() {
+fn claims_show_their_owner_and_their_pending_work() {
     let fixture = Fixture::start();
     fixture.created("v");
     let claims =
@@ -320,7 +320,7 @@ fn claims_say_whose_they_are_and_what_they_wait_for() {
 }
 
 #[test]
-fn detaching_releases_what_has_ended_and_refuses_what_has_not() {
+fn detach_releases_ended_claims_and_refuses_live_ones() {
     let fixture = Fixture::start();
     fixture.created("v");
     let node = fixture.node();
@@ -345,7 +345,7 @@ fn detaching_releases_what_has_ended_and_refuses_what_has_not() {
 }
 
 #[test]
-fn unpublishing_asks_the_provider() {
+fn unpublish_calls_the_provider() {
     let fixture = Fixture::start();
     fixture.created("v");
     fixture.allocation(ALLOC, "running");
@@ -357,7 +357,7 @@ fn unpublishing_asks_the_provider() {
 }
 
 #[test]
-fn claims_of_allocations_that_nobody_feeds_any_more_are_released() {
+fn claims_of_allocations_no_longer_fed_are_released() {
     let fixture = Fixture::start();
     fixture.server.feed_plugin();
     let mut far = volume("far");
@@ -373,7 +373,7 @@ fn claims_of_allocations_that_nobody_feeds_any_more_are_released() {
 }
 
 #[test]
-fn a_provider_that_lost_its_directory_is_told_to_be_unwell_until_it_has_it_back() {
+fn a_provider_without_its_directory_is_unhealthy() {
     let fixture = Fixture::start();
     fixture.created("v");
     let plugin = || fixture.server.get("/v1/plugin/csi/disks").ok().json();

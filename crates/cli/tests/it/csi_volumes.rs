@@ -20,7 +20,7 @@ fn with(changes: &[(&str, Value)]) -> Value {
 }
 
 #[test]
-fn a_volume_that_can_not_be_right_is_refused_with_everything_that_is_wrong() {
+fn an_invalid_volume_is_refused_with_all_its_errors() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     let no_capability = json!([]);
@@ -85,7 +85,7 @@ fn a_volume_without_a_healthy_controller_is_refused() {
 }
 
 #[test]
-fn a_volume_keeps_what_it_is_when_it_is_registered_again() {
+fn a_repeated_registration_keeps_the_identity_of_a_volume() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     server.put("/statehold/v1/nodes/fb2170a8-257d-3c64-b14d-bc06cc94e300", &json!({
@@ -128,7 +128,7 @@ fn a_volume_keeps_what_it_is_when_it_is_registered_again() {
 }
 
 #[test]
-fn a_volume_in_use_keeps_its_mount_options_and_the_capability_in_use() {
+fn a_volume_in_use_keeps_its_mount_options_and_capability() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     server.register(&volume_payload("v")).ok();
@@ -189,7 +189,7 @@ fn secrets_and_mount_flags_are_never_shown() {
 }
 
 #[test]
-fn types_tell_lists_apart() {
+fn the_type_selects_the_list() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     server.register(&volume_payload("v")).ok();

@@ -125,7 +125,7 @@ fn a_terminal_allocation_lets_force_deregister() {
 }
 
 #[test]
-fn a_plugin_goes_with_its_last_fingerprint_and_its_volumes_stay_unschedulable() {
+fn a_plugin_without_fingerprints_leaves_volumes_unschedulable() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     server.feed_plugin();

@@ -91,7 +91,7 @@ fn claims_and_indexes_are_the_same_after_a_restart() {
 }
 
 #[test]
-fn a_second_server_on_the_directory_is_refused_and_the_first_goes_on() {
+fn a_second_server_on_the_directory_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     let second =
@@ -103,7 +103,7 @@ fn a_second_server_on_the_directory_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
-fn a_stop_answers_what_waits_with_current_data() {
+fn a_stop_answers_waiting_queries_with_current_data() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     server.feed_plugin();
@@ -121,7 +121,7 @@ fn a_stop_answers_what_waits_with_current_data() {
 }
 
 #[test]
-fn a_stop_does_not_wait_for_a_client_that_never_ends_its_request() {
+fn a_stop_does_not_wait_for_an_unfinished_request() {
     use std::io::Write as _;
 
     let dir = tempfile::tempdir().unwrap();

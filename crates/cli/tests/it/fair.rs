@@ -46,7 +46,7 @@ fn start_with_tokens_and(dir: &Path, flags: &[&str]) -> Server {
 }
 
 #[test]
-fn an_honest_client_waits_for_few_turns_of_sixty_four_greedy_ones() {
+fn an_honest_client_waits_for_few_turns_of_64_greedy_ones() {
     const LISTS: usize = 12;
     let dir = tempfile::tempdir().unwrap();
     let mut server = start_with_tokens(dir.path());
@@ -201,7 +201,7 @@ fn a_costly_filter_is_refused_and_counted_also_while_it_blocks() {
 }
 
 #[test]
-fn a_list_that_computes_too_long_is_refused_and_counted() {
+fn a_list_beyond_its_computing_time_is_refused_and_counted() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::spawn(command(dir.path()).args(["--read-time-max", "1ms"]));
     server.feed_plugin();
@@ -303,7 +303,7 @@ fn bodies_in_memory_are_bounded_and_shared() {
 }
 
 #[test]
-fn answers_that_wait_to_be_read_are_bounded_and_shared() {
+fn unsent_replies_are_bounded_and_shared() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::spawn(command(dir.path()).args(["--unsent-max", "400000"]));
     server.feed_plugin();

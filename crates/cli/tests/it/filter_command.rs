@@ -28,7 +28,7 @@ fn run(args: &[&str], input: &str) -> (i32, String, String) {
 const LINES: &str = "{\"ID\": \"a\", \"Zones\": [\"us-1a\"]}\n{\"ID\": \"b\", \"Zones\": []}\n";
 
 #[test]
-fn matches_are_printed_a_line_each_and_the_status_is_0() {
+fn matches_are_printed_one_per_line_and_exit_0() {
     let (status, output, error) = filter(r#""us-1a" in Zones"#, LINES);
     assert_eq!((status, &*output), (0, "{\"ID\":\"a\",\"Zones\":[\"us-1a\"]}\n"));
     assert_eq!(error, "");
@@ -37,20 +37,20 @@ fn matches_are_printed_a_line_each_and_the_status_is_0() {
 }
 
 #[test]
-fn no_match_is_the_status_1() {
+fn no_match_exits_1() {
     assert_eq!(filter("ID == c", LINES), (1, String::new(), String::new()));
     assert_eq!(filter("ID == c", ""), (1, String::new(), String::new()));
 }
 
 #[test]
-fn a_bad_expression_is_the_status_2_with_a_caret() {
+fn a_bad_expression_exits_2_with_a_caret() {
     let (status, output, error) = filter("ID == vol-1", LINES);
     assert_eq!((status, &*output), (2, ""));
     assert!(error.contains("  ID == vol-1\n") && error.contains('^'), "{error}");
 }
 
 #[test]
-fn bad_input_is_the_status_2_with_its_line_and_what_came_before_is_printed() {
+fn bad_input_exits_2_with_its_line_after_earlier_matches() {
     let (status, output, error) = filter("ID == a", "{\"ID\":\"a\"}\n\n{\"ID\":\n");
     assert_eq!((status, &*output), (2, "{\"ID\":\"a\"}\n"));
     assert!(error.contains("line 3: not JSON"), "{error}");
@@ -60,7 +60,7 @@ fn bad_input_is_the_status_2_with_its_line_and_what_came_before_is_printed() {
 }
 
 #[test]
-fn the_extended_dialect_is_there_when_asked_for_and_named_when_not() {
+fn the_extended_dialect_needs_its_flag_which_errors_name() {
     let expression = "Size >= 10 # large ones";
     let input = "{\"Size\":9}\n{\"Size\":10}\n";
     let found = run(&["filter", "--extended", expression], input);
@@ -71,7 +71,7 @@ fn the_extended_dialect_is_there_when_asked_for_and_named_when_not() {
 }
 
 #[test]
-fn any_stream_of_values_is_read_and_bad_ones_are_skipped_on_demand() {
+fn any_layout_of_values_is_read_and_bad_ones_skip_on_demand() {
     let input = "\u{feff}{\n  \"n\": 18446744073709551617\n} {\"n\": null}\r\n{\"n\": tru}\r\n[{\"n\":18446744073709551616},\n7]\n";
     let skip = ["filter", "--on-error", "skip", "n == 18446744073709551617"];
     let (status, output, error) = run(&skip, input);
@@ -83,7 +83,7 @@ fn any_stream_of_values_is_read_and_bad_ones_are_skipped_on_demand() {
 }
 
 #[test]
-fn text_that_is_no_json_is_skipped_to_the_end_of_its_line() {
+fn non_json_input_is_skipped_to_the_end_of_its_line() {
     let input = "{\"n\":1}\nfoo {\"n\":7}\n{\"n\":2} and {\"n\":8}\none two three\n{\"n\":3}\n";
     let (status, output, error) = run(&["filter", "--on-error=skip", "n != 9"], input);
     assert_eq!((status, &*output), (0, "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n"));
@@ -105,7 +105,7 @@ fn a_standard_error_that_is_not_read_changes_no_status() {
 }
 
 #[test]
-fn a_scalar_outside_of_an_object_has_no_answer() {
+fn a_scalar_outside_of_an_object_has_no_result() {
     // Null would match if it were a missing value.
     for scalar in ["7", "\"a\"", "true", "null", "-1.5e3"] {
         let input = format!("{{\"n\": 2}}\n{scalar}\n{{\"n\": 3}}\n");
@@ -136,7 +136,7 @@ fn a_row_that_is_too_costly_is_skipped_or_stops_the_run() {
 }
 
 #[test]
-fn the_steps_of_a_run_end_it_whatever_is_skipped() {
+fn the_step_limit_ends_a_run_that_skips_errors_too() {
     let input = "{\"n\":1}\n".repeat(100);
     for on_error in ["stop", "skip"] {
         let args = ["filter", "--on-error", on_error, "--steps-max", "50", "n == 1"];
@@ -152,7 +152,7 @@ fn the_steps_of_a_run_end_it_whatever_is_skipped() {
 }
 
 #[test]
-fn a_match_of_a_live_stream_is_printed_before_its_next_row_comes() {
+fn a_match_is_printed_before_the_next_row_of_a_live_stream() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_statehold"))
         .args(["filter", "a == 1"])
         .stdin(Stdio::piped())

@@ -37,7 +37,7 @@ fn fill(path: &Path) {
 }
 
 #[test]
-fn writes_go_on_by_themselves_when_a_full_disk_has_room_again() {
+fn writes_resume_once_a_full_disk_has_room_again() {
     let dir = tempfile::tempdir().unwrap();
     let Some(small) = Small::mount(dir.path()) else {
         println!("no file system can be mounted here: not run");
@@ -154,7 +154,7 @@ fn a_first_start_without_room_ends_with_an_error() {
 }
 
 #[test]
-fn a_server_exits_on_a_failed_write_if_it_is_asked_to() {
+fn a_failed_write_ends_the_server_with_its_flag() {
     let dir = tempfile::tempdir().unwrap();
     let Some(small) = Small::mount(dir.path()) else {
         println!("no file system can be mounted here: not run");

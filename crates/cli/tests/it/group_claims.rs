@@ -42,7 +42,7 @@ fn claims(server: &Server, query: &str) -> Vec<Value> {
 }
 
 #[test]
-fn placing_an_allocation_claims_what_its_group_sticks_to() {
+fn placing_an_allocation_claims_its_groups_sticky_volume() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     let [claim] = &claims(&server, "")[..] else { panic!("not one claim") };

@@ -102,7 +102,7 @@ fn refused(reply: &Reply, status: u16, text: &str) {
 }
 
 #[test]
-fn a_volume_is_made_read_listed_and_removed() {
+fn a_volume_is_created_read_listed_and_deleted() {
     let fixture = Fixture::start();
     let reply = fixture.create(&volume("data")).ok();
     assert_eq!(reply.json()["Warnings"], "");
@@ -152,7 +152,7 @@ fn a_volume_is_made_read_listed_and_removed() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_and_nothing_is_made() {
+fn invalid_volumes_are_refused_and_create_nothing() {
     let fixture = Fixture::start();
     let with = |name: &str, value: Value| {
         let mut volume = volume("data");
@@ -237,7 +237,7 @@ fn two_volumes_of_a_name_do_not_fit_on_one_node() {
 }
 
 #[test]
-fn a_change_keeps_the_place_and_the_time_of_making() {
+fn an_update_keeps_the_path_and_the_creation_time() {
     let fixture = Fixture::start();
     let made = fixture.created(&volume("data"));
     let mut wish = volume("other");
@@ -313,7 +313,7 @@ fn a_volume_in_use_stays_in_any_order_of_feeding() {
 }
 
 #[test]
-fn a_registered_volume_has_to_be_there_and_stays_when_it_is_forgotten() {
+fn a_registered_directory_must_exist_and_survives_its_volume() {
     let fixture = Fixture::start();
     let place = fixture.dir.path().join("place");
     let mut wish = volume("own");
@@ -338,7 +338,7 @@ fn a_registered_volume_has_to_be_there_and_stays_when_it_is_forgotten() {
 }
 
 #[test]
-fn a_volume_with_a_plugin_is_registered_where_it_is_and_nothing_is_made() {
+fn registering_a_volume_of_a_plugin_runs_no_plugin() {
     let fixture = Fixture::start();
     let place = fixture.dir.path().join("place");
     let mut wish = volume("own");
@@ -358,7 +358,7 @@ fn a_volume_with_a_plugin_is_registered_where_it_is_and_nothing_is_made() {
 }
 
 #[test]
-fn volumes_are_found_where_their_data_directory_was_moved_to() {
+fn volumes_are_found_after_their_directory_was_moved() {
     let dir = tempfile::tempdir().unwrap();
     let (before, after) = (dir.path().join("before"), dir.path().join("after"));
     let server = Server::start(&before);
@@ -390,7 +390,7 @@ fn volumes_are_found_where_their_data_directory_was_moved_to() {
 }
 
 #[test]
-fn other_nodes_are_believed_and_can_not_be_asked() {
+fn volumes_of_other_nodes_are_reported_not_managed() {
     let fixture = Fixture::start();
     fixture.server.feed_plugin();
     let mut wish = volume("far");
@@ -510,7 +510,7 @@ fn filters_of_host_volumes_know_allocations() {
 }
 
 #[test]
-fn a_restart_makes_directories_that_are_gone_and_reports_those_that_are_there() {
+fn a_restart_recreates_missing_directories_and_reports_all() {
     let fixture = Fixture::start();
     let made = fixture.created(&volume("data"));
     let path = PathBuf::from(made["HostPath"].as_str().unwrap());
@@ -533,7 +533,7 @@ fn a_restart_makes_directories_that_are_gone_and_reports_those_that_are_there() 
 }
 
 #[test]
-fn what_was_begun_before_a_crash_is_settled_after_it() {
+fn a_restart_finishes_interrupted_host_volume_work() {
     let fixture = Fixture::start();
     let kept = fixture.created(&volume("kept"));
     let gone = fixture.created(&volume("gone"));
@@ -618,7 +618,7 @@ fn an_interrupted_delete_is_tried_until_it_succeeds() {
 }
 
 #[test]
-fn a_program_in_the_plugin_directory_makes_volumes() {
+fn a_program_in_the_plugin_directory_creates_volumes() {
     let dir = tempfile::tempdir().unwrap();
     let plugins = dir.path().join("plugins");
     fs::create_dir(&plugins).unwrap();

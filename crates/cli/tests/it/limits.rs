@@ -34,7 +34,7 @@ fn a_client_that_goes_away_is_not_waited_for() {
 }
 
 #[test]
-fn a_client_has_as_many_waiting_requests_as_it_may() {
+fn waiting_requests_of_a_client_are_bounded() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::spawn(command(dir.path()).args(["--parked-per-client-max", "2"]));
     let clients = [connect(&server, BLOCKED), connect(&server, BLOCKED)];
@@ -51,7 +51,7 @@ fn a_client_has_as_many_waiting_requests_as_it_may() {
 }
 
 #[test]
-fn one_connection_too_many_of_an_address_is_told_so_and_closed() {
+fn a_connection_beyond_the_limit_of_its_address_gets_429() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::spawn(command(dir.path()).args(["--connections-per-client-max", "2"]));
     let held = [connect(&server, BLOCKED), connect(&server, BLOCKED)];
@@ -70,7 +70,7 @@ fn one_connection_too_many_of_an_address_is_told_so_and_closed() {
 }
 
 #[test]
-fn a_body_that_does_not_come_is_408_and_a_head_that_is_too_large_431() {
+fn a_late_body_is_408_and_a_large_head_431() {
     let dir = tempfile::tempdir().unwrap();
     let server =
         Server::spawn(command(dir.path()).args(["--body-wait-max", "10ms", "--head-max", "8192"]));
@@ -89,7 +89,7 @@ fn a_body_that_does_not_come_is_408_and_a_head_that_is_too_large_431() {
 }
 
 #[test]
-fn who_sends_too_large_a_body_is_told_so_at_its_end() {
+fn a_body_beyond_the_limit_gets_413_after_it_is_sent() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::spawn(command(dir.path()).args(["--body-max", "1000000"]));
     for _ in 0..5 {

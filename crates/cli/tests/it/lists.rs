@@ -34,7 +34,7 @@ fn ids(server: &Server, query: &str) -> String {
 }
 
 #[test]
-fn every_parameter_selects_and_they_all_hold_at_once() {
+fn parameters_select_each_and_combined() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     volumes(&server);
@@ -68,7 +68,7 @@ fn every_parameter_selects_and_they_all_hold_at_once() {
 }
 
 #[test]
-fn a_list_of_structs_is_asked_for_emptiness() {
+fn emptiness_of_a_list_of_structs_is_filterable() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     volumes(&server);
@@ -131,7 +131,7 @@ fn pages_join_to_the_whole_list_in_both_directions() {
 }
 
 #[test]
-fn a_page_token_whose_row_is_gone_resumes_at_the_next_and_another_lists_is_refused() {
+fn a_page_token_of_a_deleted_row_resumes_at_the_next() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     volumes(&server);
@@ -166,7 +166,7 @@ fn a_list_by_plugin_is_woken_by_a_volume_of_the_plugin() {
 }
 
 #[test]
-fn a_blocking_query_on_an_absent_volume_waits_for_it_and_its_wait_ends() {
+fn a_query_of_an_absent_volume_waits_until_its_deadline() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     server.feed_plugin();
@@ -241,7 +241,7 @@ fn an_id_with_a_slash_is_addressed_by_its_encoded_form() {
 }
 
 #[test]
-fn a_long_list_is_sent_in_parts_that_join_to_the_same_rows_compact_or_indented() {
+fn parts_of_a_long_list_join_to_the_same_rows() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     server.feed_plugin();

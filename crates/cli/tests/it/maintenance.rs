@@ -31,7 +31,7 @@ fn path(path: &Path) -> &str {
 }
 
 #[test]
-fn what_is_backed_up_or_dumped_is_served_again_from_another_directory() {
+fn a_backup_or_dump_is_served_from_another_directory() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let server = Server::start(&data);
@@ -73,7 +73,7 @@ fn what_is_backed_up_or_dumped_is_served_again_from_another_directory() {
 }
 
 #[test]
-fn a_mistyped_directory_and_a_bad_backup_are_errors_that_create_nothing() {
+fn missing_directories_and_bad_backups_create_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("missing");
     for command in ["inspect", "verify", "dump"] {
@@ -142,7 +142,7 @@ fn files(data: &Path) -> [Vec<u8>; 2] {
 }
 
 #[test]
-fn commands_that_read_change_no_byte_and_need_no_write_permission() {
+fn read_commands_change_no_byte_and_need_no_write_access() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     fill::<Foreign>(&data, "secret".to_owned());
@@ -180,7 +180,7 @@ fn commands_that_read_change_no_byte_and_need_no_write_permission() {
 }
 
 #[test]
-fn a_table_of_another_build_is_restored_only_as_the_operator_says() {
+fn a_table_of_another_build_is_restored_only_by_flag() {
     let dir = tempfile::tempdir().unwrap();
     let (data, backup) = (dir.path().join("data"), dir.path().join("backup"));
     fill::<Foreign>(&data, "secret".to_owned());
@@ -245,7 +245,7 @@ fn a_server_keeps_or_drops_tables_of_another_build_by_name() {
 }
 
 #[test]
-fn rows_that_can_not_be_read_are_saved_and_removed_only_when_asked() {
+fn unreadable_rows_are_saved_and_removed_only_by_flag() {
     let dir = tempfile::tempdir().unwrap();
     let (data, lines) = (dir.path().join("data"), dir.path().join("lines"));
     let (name, description) = ("web".into(), "secret".into());

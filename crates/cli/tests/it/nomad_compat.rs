@@ -256,7 +256,7 @@ fn a_namespace_is_read_as_it_was_written() {
 }
 
 #[test]
-fn a_namespace_field_that_is_not_kept_is_refused() {
+fn an_unsupported_namespace_field_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     let quota = json!({ "Name": "team", "Quota": "small" });
@@ -268,7 +268,7 @@ fn a_namespace_field_that_is_not_kept_is_refused() {
 }
 
 #[test]
-fn the_pool_of_all_nodes_is_no_place_for_a_host_volume() {
+fn a_host_volume_cannot_be_in_the_pool_of_all_nodes() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     let node = std::fs::read_to_string(dir.path().join("node-id")).unwrap();

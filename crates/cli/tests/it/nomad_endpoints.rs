@@ -117,7 +117,7 @@ fn a_blocking_read_of_a_node_wakes_on_that_node_alone() {
 }
 
 #[test]
-fn the_own_node_reports_what_constraints_ask_for() {
+fn the_own_node_reports_attributes_for_constraints() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     let node = server.get(&format!("/v1/node/{}", own_node(dir.path()))).ok().json();
@@ -142,7 +142,7 @@ fn the_own_node_reports_what_constraints_ask_for() {
 }
 
 #[test]
-fn node_stubs_have_what_lists_are_asked_for() {
+fn node_stubs_have_the_members_that_lists_request() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     let path = format!("/statehold/v1/nodes/{}", NODES[0]);
@@ -237,7 +237,7 @@ fn allocations_are_listed_paged_and_read() {
 }
 
 #[test]
-fn what_is_never_scheduled_here_is_an_empty_list() {
+fn lists_of_unsupported_objects_are_empty() {
     let dir = tempfile::tempdir().unwrap();
     let server = fed(dir.path());
     for path in [

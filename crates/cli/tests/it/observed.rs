@@ -15,7 +15,7 @@ fn sample(metrics: &str, name: &str) -> f64 {
 }
 
 #[test]
-fn metrics_count_requests_commits_rows_and_what_woke_for_nothing() {
+fn metrics_count_requests_commits_rows_and_empty_wake_ups() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     server.feed_plugin();
@@ -65,7 +65,7 @@ fn metrics_count_requests_commits_rows_and_what_woke_for_nothing() {
 }
 
 #[test]
-fn a_log_line_has_the_requests_id_and_nothing_that_may_be_secret() {
+fn a_log_line_has_the_request_id_and_no_secret() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = command(dir.path());
     command.args(["--log-format", "json", "--log-level", "debug"]);
@@ -108,7 +108,7 @@ fn a_callers_mistake_is_never_logged_as_an_error() {
 }
 
 #[test]
-fn the_openapi_document_is_served_and_names_what_is_served() {
+fn the_openapi_document_lists_the_served_endpoints() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     let document = server.get("/statehold/v1/openapi.json").ok().json();

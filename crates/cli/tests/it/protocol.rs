@@ -21,7 +21,7 @@ fn start(dir: &std::path::Path) -> Server {
 }
 
 #[test]
-fn long_replies_are_compressed_for_who_takes_it_and_short_or_empty_ones_are_not() {
+fn only_long_replies_are_compressed_if_accepted() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     let gzip = [("Accept-Encoding", "gzip")];
@@ -64,7 +64,7 @@ fn every_reply_has_an_id_and_varies_by_encoding() {
 }
 
 #[test]
-fn paths_are_taken_as_they_are_or_cleaned_of_what_means_nothing() {
+fn paths_match_exactly_or_after_normalisation() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     for (path, status, to) in [
@@ -91,7 +91,7 @@ fn paths_are_taken_as_they_are_or_cleaned_of_what_means_nothing() {
 }
 
 #[test]
-fn the_method_decides_what_a_path_that_is_known_answers() {
+fn the_method_selects_the_handler_of_a_known_path() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     let volume = "/v1/volume/csi/vol-00";
@@ -125,7 +125,7 @@ fn heads_are_gets_without_a_body() {
 }
 
 #[test]
-fn which_of_several_mistakes_is_told_is_always_the_same() {
+fn the_first_of_several_errors_is_always_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     for (query, status, text) in [
@@ -153,7 +153,7 @@ fn which_of_several_mistakes_is_told_is_always_the_same() {
 }
 
 #[test]
-fn names_in_bodies_may_be_in_any_case_and_what_follows_the_first_value_is_not_looked_at() {
+fn body_names_ignore_case_and_trailing_data_is_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     let put = |body: &str| server.send("PUT", "/v1/namespace", Some(body.as_bytes()));

@@ -24,7 +24,7 @@ fn search(server: &Server, prefix: &str, context: &str) -> Value {
 }
 
 #[test]
-fn what_starts_with_a_text_is_found_by_context() {
+fn a_prefix_search_finds_objects_by_context() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     for (prefix, context, found) in [
@@ -51,7 +51,7 @@ fn what_starts_with_a_text_is_found_by_context() {
 }
 
 #[test]
-fn a_bad_search_is_told_what_is_wrong() {
+fn a_bad_search_gets_its_error() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     for (method, body, status, text) in [
@@ -69,7 +69,7 @@ fn a_bad_search_is_told_what_is_wrong() {
 }
 
 #[test]
-fn nodes_are_listed_by_the_start_of_their_id_paged_filtered_and_watched() {
+fn nodes_are_listed_by_prefix_page_filter_and_index() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path());
     let fed = |reply: &common::Reply| {

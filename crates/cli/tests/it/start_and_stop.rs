@@ -137,7 +137,7 @@ fn a_stop_ends_plugins_that_restore_and_leaves_their_rows() {
 }
 
 #[test]
-fn a_server_whose_standard_output_is_closed_goes_on() {
+fn a_closed_standard_output_stops_no_server() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = command(dir.path())
         .args(["--log-format", "json"])

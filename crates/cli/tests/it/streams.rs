@@ -36,7 +36,7 @@ fn register(server: &Server) {
 }
 
 #[test]
-fn a_long_list_is_of_one_moment_and_is_never_there_as_a_whole_however_slowly_it_is_read() {
+fn slow_readers_of_a_long_list_share_one_snapshot_in_parts() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::spawn(command(dir.path()).args(["--body-max", "8000000"]));
     server.feed_plugin();
@@ -68,7 +68,7 @@ fn a_long_list_is_of_one_moment_and_is_never_there_as_a_whole_however_slowly_it_
 }
 
 #[test]
-fn a_long_list_is_whole_in_either_order_with_a_filter_and_on_a_page() {
+fn a_long_list_is_complete_in_any_order_filter_or_page() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::spawn(command(dir.path()).args(["--body-max", "8000000"]));
     server.feed_plugin();
