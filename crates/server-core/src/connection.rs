@@ -58,7 +58,7 @@ impl Connections {
         Self { router, protocol, per_client, send_wait_max, head_max, metrics, graceful }
     }
 
-    /// Returns the server of another API with the same limits; a client's connections to both count together.
+    /// Returns the server of another API with the same limits. A client's connections to both are counted together.
     #[must_use]
     pub fn with_router(&self, router: Router) -> Self {
         Self {
@@ -72,7 +72,7 @@ impl Connections {
         }
     }
 
-    /// Serves a connection in a task of its own, and drops `permit` when it is closed.
+    /// Serves a connection in its own task. Drops `permit` when the connection is closed.
     pub fn serve(&self, socket: TcpStream, client: SocketAddr, permit: impl Send + 'static) {
         let open = (permit, self.metrics.connected());
         let edge = self.metrics.edge();
@@ -100,15 +100,15 @@ impl Connections {
         tokio::spawn(run(self.graceful.watch(served), (open, counted)));
     }
 
-    /// Closes each connection once its request in flight is answered.
+    /// Waits until every connection has sent the reply to its request in flight, and closes it.
     pub async fn drain(self) {
         self.graceful.shutdown().await;
     }
 }
 
-/// Runs a connection until it is closed, and holds its permits until then.
+/// Runs a connection until it is closed, holding its permits.
 async fn run(connection: impl Future<Output = hyper::Result<()>>, held: impl Send) {
-    // A client can cause every one of these errors, so that they are no warnings.
+    // Not a warning, because a client can cause each of these errors.
     if let Err(error) = connection.await {
         tracing::debug!(%error, "connection ended");
     }

@@ -1,4 +1,7 @@
 //! Durations in Go's notation: `10s`, `1h30m`, `1.5s`, `-5ms`, `0`.
+//!
+//! Own code, because Nomad's clients send these strings and print the error: `humantime` rejects `-5ms` and accepts
+//! `1d`, and jiff rejects `0`.
 
 use std::time::Duration;
 

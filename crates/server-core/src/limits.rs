@@ -1,4 +1,4 @@
-//! How much clients may ask of the server, and of each address how much of that.
+//! The limits on requests, connections and memory, and counts per client address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,25 +7,25 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-/// The largest request body by default, in bytes.
+/// Default maximum length of a request body, in bytes.
 pub const BODY_MAX_DEFAULT: usize = 4 << 20;
 
-/// Connections, and blocked queries, of one client address by default.
+/// Default maximum number of connections, and of blocking queries, of one client address.
 pub const PER_CLIENT_MAX_DEFAULT: usize = 10_000;
 
-/// Writes that may be in progress at the same time by default.
+/// Default maximum number of writes in progress.
 pub const WRITES_MAX_DEFAULT: usize = 1_000;
 
-/// Bytes of request bodies, and of unsent replies, that may be in memory by default.
+/// Default maximum bytes of request bodies, and of unsent replies, in memory.
 pub const IN_MEMORY_MAX_DEFAULT: usize = 256 << 20;
 
-/// Bytes of the filters and parameters of blocked queries by default.
+/// Default maximum bytes of the filters and parameters of waiting blocking queries.
 pub const PARKED_BYTES_MAX_DEFAULT: usize = 128 << 20;
 
-/// The largest head of a request by default, in bytes.
+/// Default maximum length of the head of a request, in bytes.
 pub const HEAD_MAX_DEFAULT: u64 = 64 << 10;
 
-/// Limits with their flags.
+/// The limits on requests, each with its flag.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// `--body-max`, in bytes.
@@ -50,7 +50,6 @@ pub struct Limits {
     pub parked_bytes_max: usize,
 }
 
-/// The defaults of the flags.
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -69,7 +68,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limits of the evaluation of clients' filters.
+    /// Returns the limits on evaluating a client's filter.
     pub fn for_filters(&self) -> statehold_filter::Limits {
         statehold_filter::Limits {
             row_steps: self.filter_row_steps_max,
@@ -79,7 +78,7 @@ impl Limits {
     }
 }
 
-/// Limits of connections, with their flags.
+/// The limits on connections, each with its flag.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
     /// `--head-max`, in bytes.
@@ -92,7 +91,7 @@ pub struct ConnectionLimits {
     pub send_wait_max: Duration,
 }
 
-/// Counts what each client has of something, up to a limit.
+/// Counts connections, or other things, per client address, up to a maximum. Clones share the counts.
 #[derive(Clone, Debug)]
 pub struct PerClient {
     max: usize,
@@ -100,12 +99,12 @@ pub struct PerClient {
 }
 
 impl PerClient {
-    /// Creates the counts of clients that may have `max` each.
+    /// Creates counts with a maximum of `max` per client.
     pub fn new(max: usize) -> Self {
         Self { max, counts: Arc::default() }
     }
 
-    /// One more of a client, until what this gives is dropped; `None` when it has all that it may.
+    /// Counts one more of `client` until the returned guard is dropped. Returns `None` at the maximum.
     pub fn enter(&self, client: IpAddr) -> Option<Counted> {
         let mut counts = self.counts.lock();
         let count = counts.get(&client).copied().unwrap_or_default();
@@ -117,7 +116,7 @@ impl PerClient {
     }
 }
 
-/// One of something that a client has.
+/// Lowers the count of its client by one on drop.
 #[derive(Debug)]
 pub struct Counted {
     client: IpAddr,
@@ -129,6 +128,7 @@ impl Drop for Counted {
         let mut counts = self.counts.counts.lock();
         if let Some(count) = counts.get_mut(&self.client) {
             *count -= 1;
+            // Otherwise the map would grow with every address that ever connected.
             if *count == 0 {
                 counts.remove(&self.client);
             }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_has_as_many_as_it_may_and_gives_them_back() {
+    fn a_client_is_counted_up_to_the_maximum() {
         let (one, other) = (Ipv4Addr::new(10, 0, 0, 1).into(), Ipv4Addr::new(10, 0, 0, 2).into());
         let limit = PerClient::new(2);
         let held = [limit.enter(one).unwrap(), limit.enter(one).unwrap()];
@@ -153,6 +153,6 @@ mod tests {
         drop(held);
         assert!(limit.enter(one).is_some());
         drop(of_other);
-        assert!(limit.counts.lock().is_empty(), "clients that have nothing are remembered");
+        assert!(limit.counts.lock().is_empty(), "a client without a count keeps an entry");
     }
 }

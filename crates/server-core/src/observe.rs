@@ -1,7 +1,6 @@
-//! What is noted of every request: its ID, a line in the log, counts; and the headers that all replies
-//! have.
+//! Gives every request an ID, a log line and metrics, and every reply its common headers.
 //!
-//! Invariant: no query string, header or body of a request is ever in a log: they may hold tokens and secrets.
+//! Invariant: no query string, header or body of a request is ever logged, because they may hold tokens and secrets.
 
 use std::time::Instant;
 
@@ -15,17 +14,17 @@ use tracing::Instrument as _;
 use crate::rejection::{ByCaller, Cause};
 use crate::state::{Requester, ServerState};
 
-/// The header that a request's ID comes and goes in.
+/// The header with the ID of a request, in the request and in the reply.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest ID that is taken over from a client.
+/// Maximum length of an ID that a client chooses, in bytes.
 const REQUEST_ID_LEN_MAX: usize = 128;
 
-/// The path of the route that a reply comes from.
+/// The path pattern of the route that produced a reply.
 #[derive(Clone, Copy, Debug)]
 pub struct RoutePattern(pub &'static str);
 
-/// Answers a request and notes it.
+/// Runs a request and records its outcome.
 pub async fn request(
     State(base): State<ServerState>,
     request: Request,
@@ -68,26 +67,26 @@ pub async fn request(
     reply
 }
 
-/// Closes the connection behind a reply.
+/// Closes the connection after a reply.
 fn closing(mut reply: Response<Body>) -> Response<Body> {
     reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     reply
 }
 
-/// The client's ID for the request if it is fit for a log, else one of our own.
+/// Returns the client's ID of the request if it is safe to log, or else a random one.
 fn id_of(headers: &HeaderMap) -> HeaderValue {
-    let fit = |value: &&HeaderValue| {
+    let is_safe = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
         (1..=REQUEST_ID_LEN_MAX).contains(&bytes.len())
             && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte))
     };
-    headers.get(REQUEST_ID).filter(fit).cloned().unwrap_or_else(|| {
+    headers.get(REQUEST_ID).filter(is_safe).cloned().unwrap_or_else(|| {
         let id = format!("{:016x}", fastrand::u64(..));
         HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("0"))
     })
 }
 
-/// The name of a method; there may be any, and labels are not to be of clients' making.
+/// Returns the name of a method as a metric label. Clients can send any method, and MUST NOT create labels.
 fn name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -104,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clients_id_is_taken_over_if_it_is_fit_for_a_log() {
+    fn a_client_id_is_kept_if_it_is_safe_to_log() {
         let given = |id: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(REQUEST_ID, HeaderValue::from_str(id).unwrap());

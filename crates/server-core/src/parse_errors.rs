@@ -1,23 +1,23 @@
-//! Bodies for the refusals of requests that the protocol's parser cannot read.
+//! Bodies for the replies to requests that hyper's parser rejects.
 //!
-//! The parser answers such a request itself, before there is a request that a handler could see, and with
-//! an empty body. A client that prints the body would show its user nothing.
+//! hyper sends such a reply itself, with an empty body, before a handler could see a request, and has no hook for
+//! it. A client that prints the body would print nothing.
 //!
-//! Invariant: an answer that a handler gave is never changed. Those have a body or a request ID.
+//! Invariant: a reply of a handler is never changed. It has a body or a request ID.
 
 /// The end of a head.
 const END: &[u8] = b"\r\n\r\n";
 
-/// The field of an empty body.
+/// The header field of an empty body.
 const EMPTY: &[u8] = b"\r\ncontent-length: 0\r\n";
 
-/// A field that every answer of a handler has.
+/// A header field that every reply of a handler has.
 const REQUEST_ID: &[u8] = b"\r\nx-request-id: ";
 
-/// Bytes of the longest such head, with room to spare.
+/// Maximum length of a head that hyper sends by itself, in bytes, rounded up.
 pub(crate) const HEAD_MAX: usize = 512;
 
-/// Returns the answer with a body that explains it, if `answer` is one of the parser's refusals.
+/// Returns `answer` with a body that explains it, or `None` if it is not a rejection of hyper's parser.
 pub(crate) fn explain(answer: &[u8], head_max: usize) -> Option<Vec<u8>> {
     if answer.len() > HEAD_MAX || find(answer, END)? + END.len() != answer.len() {
         return None;
@@ -34,6 +34,7 @@ pub(crate) fn explain(answer: &[u8], head_max: usize) -> Option<Vec<u8>> {
         _ => return None,
     };
     let empty = find(answer, EMPTY)?;
+    // A handler's reply, which is complete as it is.
     if find(answer, REQUEST_ID).is_some() {
         return None;
     }
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_of_the_parser_get_a_body() {
+    fn rejections_of_the_parser_get_a_body() {
         let head = |status: &str| {
             format!(
                 "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\ndate: now\r\n\r\n"
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_of_handlers_stay_as_they_are() {
+    fn replies_of_handlers_are_not_changed() {
         for answer in [
             "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nx-request-id: a\r\n\r\n",
             "HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\n\r\nbad",

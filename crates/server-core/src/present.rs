@@ -1,8 +1,8 @@
-//! The callers that are present: those with a request a moment ago.
+//! The callers that are present: those that sent a request within [`PRESENT`].
 //!
-//! A caller leaves room for another one, which may be between two requests: a client that sends one request
-//! after the other has none in a queue for half of its time. So room is left for as long as a caller is
-//! present, in every queue, whichever it asks for next.
+//! A caller leaves turns free for another one, which may be between two requests: a client that sends its
+//! requests one after the other is in no queue for half of the time. Every queue therefore reserves turns
+//! for as long as another caller is present.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,21 +13,21 @@ use crate::caller::CallerKey;
 
 /// The time for which a caller that sent a request counts as present.
 ///
-/// Long enough for a client between two requests, short enough that a caller that is alone again has all
-/// turns soon.
+/// Long enough for a client between two requests, short enough that a caller that is alone again soon gets
+/// all turns.
 pub(crate) const PRESENT: Duration = Duration::from_secs(1);
 
-/// The last two callers that sent a request, and when.
+/// The last two callers that sent a request, with the time of their last one.
 type LastCallers = [Option<(CallerKey, Instant)>; 2];
 
 /// The callers that are present. Clones share them.
 ///
-/// Two are enough to know, for each caller, whether another one is.
+/// Two are enough to find out for any caller whether another one is present.
 #[derive(Clone, Debug, Default)]
 pub struct PresentCallers(Arc<Mutex<LastCallers>>);
 
 impl PresentCallers {
-    /// Notes a request of `caller`.
+    /// Records a request of `caller`.
     pub fn note(&self, caller: CallerKey, now: Instant) {
         let mut last = self.0.lock();
         if last[0].is_none_or(|(last, _)| last != caller) {
@@ -55,10 +55,10 @@ mod tests {
         let caller = |last| CallerKey::address([10, 0, 0, last].into());
         let (present, now) = (PresentCallers::default(), Instant::now());
         present.note(caller(1), now);
-        assert!(!present.has_other_than(caller(1), now), "it is alone");
+        assert!(!present.has_other_than(caller(1), now), "the caller is alone");
         assert!(present.has_other_than(caller(2), now));
         present.note(caller(2), now);
-        // A caller with many requests hides no other one.
+        // Many requests of one caller do not hide another caller.
         (0..64).for_each(|_| present.note(caller(1), now + PRESENT / 2));
         assert!(present.has_other_than(caller(1), now + PRESENT / 2));
         assert!(!present.has_other_than(caller(1), now + PRESENT));

@@ -1,8 +1,7 @@
-//! Errors as replies: the one place where a status is chosen.
+//! Rejected requests as replies: a status and a message.
 //!
-//! The texts are the domain's, which are Nomad's, so that its clients print what they always did.
-//! 404 is for an object that the path names, 400 for a request that can't be right as it was sent,
-//! 409 for one that another state would allow.
+//! 404 is for an object that the path names, 400 for a request that is invalid in any state, 409 for one that is
+//! invalid in the present state.
 
 use std::fmt;
 
@@ -12,16 +11,16 @@ use axum::response::IntoResponse;
 
 use crate::write_queue::WriteFault;
 
-/// Marks a reply whose status is of the 500s although the request caused it. Its log line MUST NOT be an
-/// error: an operator can do nothing about it, and any client could fill the log.
+/// Marks a reply with a 5xx status that the request caused. Its log line MUST NOT be an error, because an operator
+/// cannot act on it, and any client could fill the log.
 #[derive(Clone, Copy, Debug)]
 pub struct ByCaller;
 
-/// Longest cause in a log line, in bytes: plugins choose theirs.
+/// Maximum length of a cause in a log line, in bytes. Plugins choose the length of their messages.
 const CAUSE_LEN_MAX: usize = 1024;
 
-/// The cause of a reply whose status is of the 500s, for its log line. It is the message of the reply, which
-/// never holds a secret.
+/// The cause of a reply with a 5xx status, for its log line. It is the message of the reply, which never holds a
+/// secret.
 #[derive(Clone, Debug)]
 pub struct Cause(Box<str>);
 
@@ -32,21 +31,21 @@ impl Cause {
         Self(message[..end].into())
     }
 
-    /// Returns the cause, at most `CAUSE_LEN_MAX` bytes of it.
+    /// Returns the cause, truncated to `CAUSE_LEN_MAX` bytes.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A request that was not answered as it hoped.
+/// A rejected request.
 #[derive(Debug)]
 pub struct Rejection {
     status: StatusCode,
     message: String,
     index: Option<u64>,
-    /// Whether it ends a blocking query too, which waits for a better answer otherwise.
+    /// Whether it ends a blocking query, which otherwise waits for a state that does not reject it.
     ends: bool,
-    /// Whether the request caused it, whatever the status.
+    /// Whether the request caused it, whatever its status.
     by_caller: bool,
 }
 
@@ -56,8 +55,7 @@ impl Rejection {
         Self { status, message: message.into(), index: None, ends: false, by_caller: false }
     }
 
-    /// Creates a refusal that the request caused, with a status of the 500s for the sake of other clients: see
-    /// [`ByCaller`].
+    /// Creates a rejection that the request caused, with a 5xx status for compatibility. See [`ByCaller`].
     pub fn by_caller(status: StatusCode, message: impl Into<String>) -> Self {
         Self { by_caller: true, ..Self::new(status, message) }
     }
@@ -77,75 +75,75 @@ impl Rejection {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "Invalid method")
     }
 
-    /// A limit is reached; later it may not be.
+    /// Creates the 429 of a limit that is reached for now.
     pub fn too_many(message: impl Into<String>) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, message)
     }
 
-    /// A path or type that doesn't exist.
+    /// Creates the 404 of a path or type that does not exist.
     pub fn resource() -> Self {
         Self::not_found("resource not found")
     }
 
-    /// The store takes no more writes until it is opened again.
+    /// Creates the 503 of a store that accepts no writes until it is reopened, and logs the error.
     pub fn unavailable(error: &dyn fmt::Display) -> Self {
         tracing::error!(%error, "the store takes no writes");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
     }
 
-    /// An intent could not be written, because the disk of a provider's directory is full or gone: nothing was
-    /// begun. The store may take writes all the same, so that the log does not blame it.
+    /// Creates the 503 of an intent that could not be written, because the disk of a provider's directory is full or
+    /// gone. Nothing was begun. Logs no error of the store, which may still accept writes.
     pub fn not_begun(error: &dyn fmt::Display) -> Self {
         let message = format!("can't write down what is to be done: {error}");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
-    /// Something that no request should be able to cause. The client learns no more than that.
+    /// Creates the 500 of an error that no request should be able to cause, and logs it. The client gets no details.
     pub fn internal(error: &dyn fmt::Display) -> Self {
         tracing::error!(%error, "internal error");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; see the server's log")
     }
 
-    /// Ends a blocking query too: running it again would be refused again.
+    /// Returns the rejection as one that also ends a blocking query, because every later state would reject it too.
     #[must_use]
     pub fn ending(mut self) -> Self {
         self.ends = true;
         self
     }
 
-    /// Whether it ends a blocking query too.
+    /// Whether it also ends a blocking query.
     pub fn is_ending(&self) -> bool {
         self.ends
     }
 
-    /// Notes the index of the state that refused it.
+    /// Sets the index of the state that rejected the request.
     #[must_use]
     pub fn at(mut self, index: u64) -> Self {
         self.index = Some(index);
         self
     }
 
-    /// The caller is not allowed to.
+    /// Creates the 403 of a caller that lacks a permission.
     pub fn denied() -> Self {
         Self::new(StatusCode::FORBIDDEN, "Permission denied")
     }
 
-    /// Whether the request caused it.
+    /// Whether the request caused it, whatever its status.
     pub fn is_by_caller(&self) -> bool {
         self.by_caller
     }
 
-    /// Returns the index of the state that refused it, for the headers of a read.
+    /// Returns the index of the state that rejected the request, for the headers of a read.
     pub fn index(&self) -> Option<u64> {
         self.index
     }
 
-    /// The status of the reply.
+    /// Returns the status of the reply.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// What the client is told.
+    /// Returns the message of the reply.
     pub fn message(&self) -> &str {
         &self.message
     }

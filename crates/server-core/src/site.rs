@@ -1,15 +1,15 @@
-//! The names that the server is known by, and requests that web pages from elsewhere send.
+//! The host names of the server, and the rejection of requests that web pages of other origins send.
 //!
 //! A browser sends a page's requests to a loopback server too, with the operator's network position.
 //! Two rules keep pages from using it, because neither a token nor a cookie protects an open server:
 //!
-//! - A write with a foreign `Origin`, or one that the browser marks as from another site, is refused.
-//! - A `Host` that the server is not known by is refused: a page whose own name resolves to 127.0.0.1 (DNS
-//!   rebinding) would be of the same origin otherwise. etcd had both (CVE-2018-1098, CVE-2018-1099); its
-//!   answer to the second is 421 as well (etcd: `server/embed/serve.go`, `accessController.ServeHTTP`).
+//! - A write with a foreign `Origin`, or one that the browser marks as cross-site, is rejected.
+//! - A `Host` that is not one of the server's names is rejected: a page whose own name resolves to 127.0.0.1
+//!   (DNS rebinding) would otherwise have the same origin. etcd had both faults (CVE-2018-1098, CVE-2018-1099)
+//!   and also rejects the second with 421 (etcd: `server/embed/serve.go`, `accessController.ServeHTTP`).
 //!
-//! The other rules are RFC 9112's: a request of HTTP/1.1 has one `Host` (section 3.2), and a server
-//! refuses transfer codings that it does not decode (section 6.1). A port is digits, or empty for the
+//! The other rules are RFC 9112's: a request of HTTP/1.1 MUST have exactly one `Host` (section 3.2), and a
+//! server rejects transfer codings that it does not decode (section 6.1). A port is digits, or empty for the
 //! default (RFC 3986, section 3.2.3), and at most 65535.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -28,20 +28,20 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Maximum number of bytes of a path that a proxy puts before links.
+/// Maximum length of the path that a proxy prepends to links, in bytes.
 const PREFIX_MAX: usize = 1024;
 
-/// The names that an API is known by; by default no name is refused.
+/// The host names of an API, and the base of its links. The default accepts any name.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
-    /// `--allowed-host`, in lower case; `*` is any.
+    /// `--allowed-host`, in lower case; `*` allows any name.
     allowed: Vec<Box<str>>,
-    /// Whether other names are refused.
+    /// Whether other names are rejected.
     restricted: bool,
     links: Links,
 }
 
-/// How links in replies begin.
+/// The base of the links in replies.
 #[derive(Clone, Debug, Default)]
 pub struct Links {
     /// `--public-url`.
@@ -50,10 +50,10 @@ pub struct Links {
     pub trust_proxy_headers: bool,
 }
 
-/// A URL that clients reach the server at: `http://` or `https://`, an authority, and perhaps a path.
+/// The URL of the server for its clients: `http://` or `https://`, an authority, and an optional path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl {
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     url: Box<str>,
     authority: Authority,
 }
@@ -64,7 +64,7 @@ impl FromStr for PublicUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const WANTED: &str = "wanted http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]";
         let url: Uri = text.parse().map_err(|_| WANTED)?;
-        // A user in it would be in every link.
+        // A user name and password would be copied into every link.
         let authority = url.authority().filter(|authority| is_host_and_port(authority));
         let authority = authority.ok_or(WANTED)?.clone();
         if !matches!(url.scheme_str(), Some("http" | "https")) || url.query().is_some() {
@@ -74,8 +74,11 @@ impl FromStr for PublicUrl {
     }
 }
 
-/// Reads a value of `--allowed-host`. With a port, a scheme or a pattern it would never equal the name in a
-/// `Host`, so that the operator would learn of the mistake by refused requests.
+/// Parses a value of `--allowed-host`.
+///
+/// # Errors
+/// The value has a port, a scheme or a pattern: it would never equal the name in a `Host`, and the operator would
+/// notice the mistake only by rejected requests.
 pub fn allowed_host(text: &str) -> Result<Box<str>, &'static str> {
     let name = text.strip_suffix('.').unwrap_or(text);
     let is_name = || {
@@ -89,17 +92,18 @@ pub fn allowed_host(text: &str) -> Result<Box<str>, &'static str> {
 }
 
 impl Site {
-    /// Creates the site of an API that is served at `address`.
+    /// Creates the site of an API that listens on `address`.
     ///
-    /// Without any `allowed` name an API on loopback is known as `localhost` and by IP addresses, and
-    /// one that others reach by any name: its names are the network's.
+    /// If `allowed` is empty, an API on a loopback address accepts `localhost` and IP addresses. An API on
+    /// another address accepts any name, because the network chooses its names.
     pub fn new(address: SocketAddr, allowed: &[Box<str>], links: Links) -> Self {
         let restricted = address.ip().is_loopback() || !allowed.is_empty();
         let allowed = allowed.iter().map(|name| name.to_ascii_lowercase().into()).collect();
         Self { allowed, restricted, links }
     }
 
-    /// Refuses a request that no client of this server means to send.
+    /// Rejects a request that has no valid host, names a host that is not allowed, uses a transfer coding that
+    /// the server does not decode, or writes on behalf of a web page of another origin.
     pub fn check(&self, request: &Request, metrics: &EdgeMetrics) -> Result<(), Rejection> {
         let headers = request.headers();
         let host = host_of(request.version(), request.uri(), headers)?;
@@ -123,7 +127,7 @@ impl Site {
         Ok(())
     }
 
-    /// Whether requests may name the host.
+    /// Whether the host is one of the server's names.
     fn knows(&self, host: &Authority) -> bool {
         if !self.restricted {
             return true;
@@ -136,19 +140,19 @@ impl Site {
             || self.allowed.iter().any(|allowed| matches!(&**allowed, "*") || **allowed == *name)
     }
 
-    /// Whether a page from elsewhere sends the request. A client that is no browser sends neither header.
+    /// Whether a web page of another origin sent the request. Only browsers send the two headers.
     fn is_foreign(&self, headers: &HeaderMap, host: Option<&Authority>) -> bool {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let Some(origin) = origins.next() else {
-            // `same-site` is another port or another name of the same site.
+            // `same-site` means another port or another name of the same site.
             let mut sites = headers.get_all(FETCH_SITE).iter().map(HeaderValue::as_bytes);
             return !sites.all(|site| matches!(site, b"same-origin" | b"none"));
         };
-        // A browser sends one: of two, either may be the true one.
+        // A browser sends one. Of two, either may be forged.
         if origins.next().is_some() {
             return true;
         }
-        // Pages in files and sandboxes are of the origin `null`, whoever they belong to.
+        // Pages in files and sandboxes have the origin `null`, whichever site they belong to.
         let Some((scheme, authority)) = origin.to_str().ok().and_then(origin_of) else {
             return true;
         };
@@ -160,7 +164,7 @@ impl Site {
             || self.links.public_url.as_ref().is_some_and(|url| same(&url.authority)))
     }
 
-    /// How links begin for a client that sent these headers to a server at `address`.
+    /// Returns the base of links for a client that sent these headers to a server at `address`.
     pub fn base(&self, headers: &HeaderMap, address: SocketAddr) -> String {
         if let Some(url) = &self.links.public_url {
             return url.url.to_string();
@@ -179,15 +183,15 @@ impl Site {
         }
     }
 
-    /// The host by which the client reaches the proxy.
+    /// Returns the host through which the client reached the proxy.
     fn proxy_host(&self, headers: &HeaderMap) -> Option<String> {
         let host = self.forwarded(headers, FORWARDED_HOST).map(str::to_owned);
         host.or_else(|| self.parameter(headers, "host", End::Client))
     }
 
-    /// The address of the client: the connection's, or the one that the proxy connected for.
+    /// Returns the address of the client: the connection's, or the one that a trusted proxy reports.
     pub fn client(&self, headers: &HeaderMap, connection: IpAddr) -> IpAddr {
-        // The last address is the one that the proxy itself added; those before it are the client's word.
+        // The trusted proxy appended the last address. The client may have forged those before it.
         let last = self
             .links
             .trust_proxy_headers
@@ -198,11 +202,11 @@ impl Site {
         last.or_else(node).unwrap_or(connection)
     }
 
-    /// A parameter of `Forwarded`, if proxies are trusted (RFC 7239, section 4): of the element that was
-    /// added at an end of the chain of proxies.
+    /// Returns a parameter of `Forwarded` if proxies are trusted (RFC 7239, section 4), from the element at one
+    /// end of the chain of proxies.
     ///
-    /// `X-Forwarded-*` counts before it: most proxies set those alone, and pass on a `Forwarded` that the
-    /// client made up.
+    /// `X-Forwarded-*` takes precedence, because most proxies set only those and forward a `Forwarded` that the
+    /// client forged.
     fn parameter(&self, headers: &HeaderMap, name: &str, end: End) -> Option<String> {
         if !self.links.trust_proxy_headers {
             return None;
@@ -223,7 +227,7 @@ impl Site {
         (!text.is_empty()).then_some(text)
     }
 
-    /// A header of a proxy, if proxies are trusted: its first element, which is the client's side.
+    /// Returns the first element of a header if proxies are trusted: the one that the proxy of the client added.
     fn forwarded<'h>(&self, headers: &'h HeaderMap, name: HeaderName) -> Option<&'h str> {
         let value = self.links.trust_proxy_headers.then(|| headers.get(name)).flatten()?;
         let first = value.to_str().ok()?.split(',').next()?.trim();
@@ -231,16 +235,16 @@ impl Site {
     }
 }
 
-/// An end of the chain of proxies.
+/// An end of the chain of proxies between a client and the server.
 #[derive(Clone, Copy, Debug)]
 enum End {
-    /// The proxy that the client reaches.
+    /// The proxy that the client connects to.
     Client,
     /// The proxy that connects to the server.
     Proxy,
 }
 
-/// Splits a header at a separator that is not within a quoted string.
+/// Splits a header at each separator outside of quoted strings.
 fn unquoted_parts(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c: char| {
@@ -254,8 +258,8 @@ fn unquoted_parts(text: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Reads the address of a node in `Forwarded`: `192.0.2.1`, `192.0.2.1:80`, `[2001:db8::1]` or with a port.
-/// A name that hides an address is none.
+/// Parses the address of a node in `Forwarded`: `192.0.2.1`, `192.0.2.1:80`, `[2001:db8::1]` or the same with a port.
+/// Returns `None` for an obfuscated identifier (RFC 7239, section 6.3).
 fn node_address(node: &str) -> Option<IpAddr> {
     if let Some(rest) = node.strip_prefix('[') {
         return rest.split_once(']')?.0.parse().map(IpAddr::V6).ok();
@@ -263,8 +267,8 @@ fn node_address(node: &str) -> Option<IpAddr> {
     node.split(':').next()?.parse().ok()
 }
 
-/// Reads the path that a proxy puts before links, without the slash at its end; `None` for text that is no path,
-/// because links with it would lead to other hosts.
+/// Returns the path that a proxy prepends to links, without its trailing slash. Returns `None` for a string that is
+/// not a path, because it could make links lead to other hosts.
 fn prefix_of(text: &str) -> Option<&str> {
     let path = text.trim_end_matches('/');
     let is_path = path.starts_with('/')
@@ -274,7 +278,7 @@ fn prefix_of(text: &str) -> Option<&str> {
     is_path.then_some(path)
 }
 
-/// The host that a request names; `None` for one of HTTP/1.0 without any.
+/// Returns the host of a request, or `None` for a request of HTTP/1.0 without one.
 fn host_of(
     version: Version,
     uri: &Uri,
@@ -291,7 +295,7 @@ fn host_of(
             _ => Err(Rejection::bad_request("the request has no Host header")),
         };
     };
-    // A target with a host of its own goes before the header: RFC 9112, section 3.2.2.
+    // RFC 9112, section 3.2.2: the host of an absolute target replaces that of the header.
     if let Some(authority) = uri.authority() {
         return host_of_target(authority).map(Some);
     }
@@ -299,32 +303,32 @@ fn host_of(
     host.map(Some).ok_or_else(|| Rejection::bad_request("the Host header is not a host"))
 }
 
-/// The host in the target of a request.
+/// Returns the host in the target of a request.
 fn host_of_target(authority: &Authority) -> Result<Authority, Rejection> {
     let host = Some(authority).filter(|authority| is_host_and_port(authority));
     host.cloned()
         .ok_or_else(|| Rejection::bad_request("the host in the request's target is not a host"))
 }
 
-/// Reads `HOST[:PORT]`.
+/// Parses `HOST[:PORT]`.
 fn host_and_port(text: &str) -> Option<Authority> {
     text.parse().ok().filter(is_host_and_port)
 }
 
-/// Whether an authority is a host and perhaps a port, without a user. [`Authority`] itself takes any text
-/// after the colon.
+/// Whether an authority is a host and an optional port, without a user. [`Authority`] itself accepts any string after
+/// the colon.
 fn is_host_and_port(authority: &Authority) -> bool {
     let host = authority.host();
     let Some(rest) = authority.as_str().strip_prefix(host).filter(|_| !host.is_empty()) else {
         return false;
     };
     let Some(port) = rest.strip_prefix(':') else { return rest.is_empty() };
-    // An integer's own parser takes a plus as well.
+    // The parser of integers would accept a plus sign as well.
     let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
     is_number && (port.is_empty() || port.parse::<u16>().is_ok())
 }
 
-/// Refuses transfer codings that the server does not decode.
+/// Rejects transfer codings that the server does not decode.
 fn check_codings(headers: &HeaderMap) -> Result<(), Rejection> {
     let mut codings = headers
         .get_all(header::TRANSFER_ENCODING)
@@ -354,13 +358,13 @@ fn is_address(host: &str) -> bool {
     }
 }
 
-/// The scheme and the authority of an origin; `None` for `null` and all that is none.
+/// Returns the scheme and the authority of an origin, or `None` for `null` and for a string that is not an origin.
 fn origin_of(text: &str) -> Option<(String, Authority)> {
     let (scheme, authority) = text.split_once("://")?;
     Some((scheme.to_ascii_lowercase(), host_and_port(authority)?))
 }
 
-/// Whether an origin's authority and a host are the same, the default port written out or not.
+/// Whether an origin's authority equals a host, with or without the default port.
 fn is_same(origin: &Authority, host: &Authority, scheme: &str) -> bool {
     let default = match scheme {
         "https" => 443,
@@ -391,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loopback_server_is_known_as_localhost_and_by_addresses() {
+    fn a_loopback_server_accepts_localhost_and_addresses() {
         let own = site("127.0.0.1:4646", &["Volumes.internal"], Links::default());
         for (host, status) in [
             ("localhost", 200),
@@ -429,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_from_elsewhere_may_not_write() {
+    fn pages_of_other_origins_cannot_write() {
         let own = site("127.0.0.1:4646", &[], Links::default());
         for (method, headers, status) in [
             ("POST", vec![], 200),
@@ -466,7 +470,7 @@ mod tests {
             let found = checked.map_or_else(|reject| reject.status().as_u16(), |()| 200);
             assert_eq!(found, status, "{authority}");
         }
-        // Without a known port neither is the default one.
+        // An invalid port is not the default port.
         for origin in ["http://localhost:abc", "http://localhost:65616", "http://u@localhost"] {
             let headers = [("Host", "localhost"), ("Origin", origin)];
             assert_eq!(check(&any, "PUT", &headers), 403, "{origin}");
@@ -551,7 +555,7 @@ mod tests {
         assert_eq!(plain.client(&both, connection), connection);
         let six = headers(&[("forwarded", "for=1.2.3.4"), ("forwarded", r#"for="[::5]:1""#)]);
         assert_eq!(trusting.client(&six, connection), "::5".parse::<IpAddr>().unwrap());
-        // Most proxies set these, and pass on a `Forwarded` of the client's.
+        // Most proxies set these headers, and forward the client's `Forwarded`.
         let mixed = headers(&[
             ("forwarded", "for=6.6.6.6;host=evil.example;proto=http"),
             ("x-forwarded-for", "10.0.0.9"),
@@ -567,7 +571,7 @@ mod tests {
         for odd in [r#"host="a b";proto=https"#, "host=", "host", ";;,", r#"for="_hidden""#, "\""] {
             let odd = headers(&[("forwarded", odd)]);
             let base = trusting.base(&odd, address);
-            // A host that is none is replaced by the address that the server listens on.
+            // An invalid host is replaced by the address that the server listens on.
             assert!(base.ends_with("://inner:1") || base == "https://127.0.0.1:8776", "{base}");
             assert_eq!(trusting.client(&odd, connection), connection);
         }
@@ -580,7 +584,7 @@ mod tests {
     }
 
     #[test]
-    fn one_host_and_the_chunked_coding_alone_are_taken() {
+    fn only_one_host_and_the_chunked_coding_are_accepted() {
         let own = site("127.0.0.1:4646", &[], Links::default());
         assert_eq!(check(&own, "GET", &[]), 400);
         assert_eq!(check(&own, "GET", &[("Host", "localhost"), ("Host", "localhost")]), 400);

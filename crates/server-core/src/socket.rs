@@ -1,13 +1,12 @@
-//! The server's end of a connection: half-closed clients, clients that left, clients that do not read.
+//! The server's end of a connection: detects half-closed clients, clients that left, and clients that do not read.
 //!
-//! A client that shuts its sending side down may still read: RFC 9112, section 9.6, leaves its request
-//! valid, and Go and nginx answer it. From a client that closed its connection it differs only once
-//! the server writes: the system of the latter then resets the connection. So after `PROBE_AFTER` the
-//! server writes the interim answer `100 Continue`, which a client reads past, expected or not (RFC 9110,
-//! section 15.2).
+//! A client that shuts down its sending side may still read: RFC 9112, section 9.6, keeps its request valid, and
+//! Go and nginx answer it. The server can distinguish it from a client that closed the connection only by writing:
+//! the latter's system then resets the connection. After `PROBE_AFTER` the server therefore writes the interim
+//! response `100 Continue`, which clients MUST be able to parse, expected or not (RFC 9110, section 15.2).
 //!
-//! Invariant: the interim answer is written between two answers only: before any byte of the one that is
-//! computed, and after all bytes of those before it.
+//! Invariant: the interim response is written only between two replies: after all bytes of the previous ones, and
+//! before any byte of the one that is being computed.
 
 use std::io;
 use std::pin::Pin;
@@ -25,57 +24,57 @@ use tokio::time::Sleep;
 
 use crate::parse_errors;
 
-/// The time after which it is found out whether a client that sends nothing more still reads: most reads
-/// are answered before.
+/// The time after which the server probes whether a half-closed client still reads. Most reads are answered
+/// before.
 const PROBE_AFTER: Duration = Duration::from_secs(1);
 
-/// The interim answer that finds it out. Clients exist that take any other one for the answer.
+/// The interim response of the probe. Some clients take any other one for the final response.
 const PROBE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// How often it is looked whether the probe was answered by a reset.
+/// The interval of checks for a reset after the probe.
 const PROBED_PAUSE: Duration = Duration::from_millis(100);
 
-/// Bytes that a client must take within `--send-wait-max`.
+/// Minimum number of bytes that a client must read within `--send-wait-max`.
 ///
-/// A client that takes a byte now and then would hold its answer for ever otherwise.
+/// Otherwise a client that reads a byte now and then would hold its reply in memory for ever.
 const TAKEN_MIN: usize = 64 << 10;
 
-/// How often a connection is looked at whose client sent its next request already: its socket is
-/// readable all the time, so that waiting for it would spin.
+/// The interval of checks of a connection whose client already sent its next request: its socket is always
+/// readable, so that waiting for readability would spin.
 const PIPELINED_PAUSE: Duration = Duration::from_secs(1);
 
-/// A connection's socket, as the protocol reads and writes it.
+/// The socket of a connection, which hyper reads and writes.
 #[derive(Debug)]
 pub struct Socket {
     read: Arc<OwnedReadHalf>,
     write: OwnedWriteHalf,
     send_wait_max: Duration,
-    /// Set while the client takes nothing.
+    /// The timer that runs while the client does not read.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Bytes that the client took since `stalled` was set.
+    /// Bytes that the client read since `stalled` was set.
     taken: usize,
     on_stall: OnStall,
-    /// Shared with the [`Peer`]: whether the system has all bytes of the answers so far.
+    /// Whether the system has all bytes of the replies so far; shared with the [`Peer`].
     flushed: Arc<AtomicBool>,
     head_max: usize,
-    /// A refusal of the protocol's parser that is being written with a body.
+    /// A rejection of hyper's parser that is being written with a body.
     explaining: Option<Explaining>,
 }
 
-/// An answer that is written in place of another one.
+/// A reply that is written in place of another one.
 #[derive(Debug)]
 struct Explaining {
     bytes: Vec<u8>,
     written: usize,
-    /// The length of the other one.
+    /// The length of the reply that it replaces.
     of: usize,
 }
 
-/// Counts a connection that is closed because its client did not read.
+/// Counts connections that are closed because their client did not read.
 pub type OnStall = prometheus_client::metrics::counter::Counter;
 
 impl Socket {
-    /// Splits a connection into its socket and a handle that knows whether its client is there.
+    /// Splits a connection into its socket and a handle that reports the presence of its client.
     pub fn new(
         stream: TcpStream,
         send_wait_max: Duration,
@@ -101,7 +100,7 @@ impl Socket {
         (socket, peer)
     }
 
-    /// Writes the answer in place of another one, of which all bytes count as written at its end.
+    /// Writes the replacement of a reply. At its end, returns the length of the replaced reply as written.
     fn poll_explain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         while let Some(Explaining { bytes, written, of }) = &mut self.explaining {
             let rest = bytes.get(*written..).unwrap_or_default();
@@ -115,7 +114,7 @@ impl Socket {
         Poll::Ready(Ok(0))
     }
 
-    /// Begins to write an answer in place of `parts`, if they are one without a body that should have one.
+    /// Replaces `parts` if they are a rejection of hyper's parser, which has no body.
     fn explain(&mut self, parts: &[io::IoSlice<'_>]) {
         let of: usize = parts.iter().map(|part| part.len()).sum();
         if self.explaining.is_none()
@@ -130,7 +129,7 @@ impl Socket {
         }
     }
 
-    /// Notes the outcome of a write: an error once the client took too little for too long.
+    /// Tracks the progress of writes. Fails once the client read less than `TAKEN_MIN` within `send_wait_max`.
     fn watch(
         &mut self,
         context: &mut Context<'_>,
@@ -154,7 +153,7 @@ impl Socket {
                 };
                 ready!(stalled.as_mut().poll(context));
                 self.on_stall.inc();
-                let error = "the client did not read its answer within --send-wait-max";
+                let error = "the client did not read its reply within --send-wait-max";
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, error)))
             }
             failed @ Poll::Ready(_) => failed,
@@ -212,7 +211,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The protocol flushes when it has nothing left to write: the client took all there was.
+        // hyper flushes when it has nothing left to write: the client read everything.
         self.stalled = None;
         self.flushed.store(true, Ordering::Relaxed);
         Pin::new(&mut self.write).poll_flush(context)
@@ -227,28 +226,28 @@ fn join(parts: &[io::IoSlice<'_>]) -> Vec<u8> {
     parts.iter().flat_map(|part| part.iter().copied()).collect()
 }
 
-/// Whether the client of a connection is there.
+/// The presence of the client of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It may send more.
+    /// It can send more.
     Open,
-    /// It sends nothing more; it may still read.
+    /// It shut down its sending side; it may still read.
     HalfClosed,
-    /// It reads nothing more either.
+    /// It closed the connection.
     Gone,
 }
 
-/// A handle on a connection that knows whether its client is there.
+/// A handle on a connection that reports the presence of its client.
 #[derive(Clone, Debug)]
 pub struct Peer {
     read: Arc<OwnedReadHalf>,
     flushed: Arc<AtomicBool>,
-    /// Whether its client reads past interim answers.
+    /// Whether its client accepts interim responses.
     reads_interim: bool,
 }
 
 impl Peer {
-    /// The same for a request of this version: clients of HTTP/1.0 know no interim answers.
+    /// Returns the handle for a request of `version`. Clients of HTTP/1.0 do not accept interim responses.
     #[must_use]
     pub fn for_version(&self, version: Version) -> Self {
         Self { reads_interim: version == Version::HTTP_11, ..self.clone() }
@@ -258,18 +257,19 @@ impl Peer {
         (*self.read).as_ref()
     }
 
-    /// Finds out whether a half-closed client still reads: if it does not, it is gone soon after.
+    /// Probes whether a half-closed client still reads. If it does not, its presence becomes [`Presence::Gone`]
+    /// soon after.
     ///
-    /// MUST be called by the request's own task, before its answer begins: no byte of an answer can then
-    /// be written at the same time.
+    /// MUST be called by the request's own task, before its reply begins, so that no byte of a reply is written at
+    /// the same time.
     fn probe(&self) {
         if self.reads_interim && self.flushed.load(Ordering::Relaxed) {
-            // A full buffer means a client that does not read, which has a limit of its own.
+            // An error means a full buffer: a client that does not read, which `--send-wait-max` limits.
             let _ = self.stream().try_write(PROBE);
         }
     }
 
-    /// Returns whether the client is there, as far as the system reported it. Costs no system call.
+    /// Returns the presence of the client as far as the system has reported it. Costs no system call.
     pub fn presence(&self) -> Presence {
         match self.stream().ready(Interest::READABLE | Interest::WRITABLE).now_or_never() {
             Some(Ok(ready)) if ready.is_write_closed() => Presence::Gone,
@@ -279,7 +279,7 @@ impl Peer {
         }
     }
 
-    /// Waits until the client sends nothing more.
+    /// Waits until the client shuts down its sending side, or closes the connection.
     pub async fn half_closed(&self) {
         loop {
             match self.stream().ready(Interest::READABLE).await {
@@ -289,8 +289,8 @@ impl Peer {
         }
     }
 
-    /// Waits until the client reads nothing more. One that closed its connection is found out about
-    /// `PROBE_AFTER` later.
+    /// Waits until the client closes the connection. Returns about `PROBE_AFTER` later, because only the probe
+    /// reveals it.
     pub async fn left(&self) {
         self.half_closed().await;
         if self.presence() != Presence::Gone {
@@ -303,7 +303,7 @@ impl Peer {
     }
 }
 
-/// Looks, between two parts of a computation, whether its client is still worth the rest.
+/// Detects the departure of a client between two parts of a computation for it.
 #[derive(Debug, Default)]
 pub struct Departure {
     half_closed_since: Option<Instant>,
@@ -311,7 +311,8 @@ pub struct Departure {
 }
 
 impl Departure {
-    /// Whether the client left, as [`Peer::left`] defines it.
+    /// Whether the client closed the connection, as in [`Peer::left`]. MUST be called again for the probe to have
+    /// an effect.
     pub fn client_left(&mut self, peer: &Peer, now: Instant) -> bool {
         match peer.presence() {
             Presence::Open => false,
