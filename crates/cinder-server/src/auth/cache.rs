@@ -1,12 +1,11 @@
-//! What the identity service said of tokens, kept for a while.
+//! The cache of validated tokens, with one validation in flight per token.
 //!
-//! A token that was found good is not asked about again until its time is over, and requests that come
-//! with the same token at the same time wait for one answer. What was refused is not kept: whoever tries
-//! tokens displaces none that is good.
+//! A validated token is not validated again until its entry expires, and concurrent requests with the same token
+//! share one validation. Failures are not cached: a client that guesses tokens evicts no valid one.
 //!
 //! Invariant: a token is kept as its SHA-256 digest, never as itself.
-//! Invariant: there are at most [`CacheLimits::tokens_max`] good ones; those being asked about are gone
-//! when nobody waits for them any more.
+//! Invariant: there are at most [`CacheLimits::tokens_max`] validated tokens. A validation in flight is removed with
+//! its last waiter.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,26 +16,26 @@ use sha2::{Digest as _, Sha256};
 use statehold_cinder::Caller;
 use tokio::sync::OnceCell;
 
-use crate::auth::Unknown;
+use crate::auth::Unauthenticated;
 
-/// What is kept, and for how long.
+/// The limits of the cache.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CacheLimits {
-    /// Tokens.
+    /// Maximum number of validated tokens.
     pub(crate) tokens_max: usize,
-    /// Nanoseconds that one is kept, if it doesn't expire before.
+    /// Nanoseconds for which a token is cached, at most until it expires.
     pub(crate) ttl_ns: i64,
 }
 
-/// What the identity service says of a good token.
+/// A token that the identity service validated.
 #[derive(Clone, Debug)]
-pub(crate) struct Known {
+pub(crate) struct Validated {
     pub(crate) caller: Arc<Caller>,
-    /// When the token isn't good any more, in unix nanoseconds.
+    /// The time at which the token expires, in Unix nanoseconds.
     pub(crate) expires: i64,
 }
 
-type Answer = Result<Known, Unknown>;
+type Validation = Result<Validated, Unauthenticated>;
 type Key = [u8; 32];
 
 pub(crate) struct TokenCache {
@@ -46,10 +45,10 @@ pub(crate) struct TokenCache {
 
 #[derive(Default)]
 struct Tokens {
-    /// Those that were found good, each with when that has to be asked again.
-    good: HashMap<Key, (Known, i64)>,
-    /// Those that somebody asks about.
-    asked: HashMap<Key, Arc<OnceCell<Answer>>>,
+    /// Validated tokens, each with the time at which it must be validated again.
+    valid: HashMap<Key, (Validated, i64)>,
+    /// Validations in flight.
+    in_flight: HashMap<Key, Arc<OnceCell<Validation>>>,
 }
 
 impl fmt::Debug for TokenCache {
@@ -63,70 +62,72 @@ impl TokenCache {
         Self { limits, tokens: Mutex::default() }
     }
 
-    /// Who a token is for, at a time; `ask` is run if that isn't known, by one of those who wait for it.
-    pub(crate) async fn get<F: Future<Output = Answer>>(
+    /// Returns the caller of a token. Runs `validate` if the token is not cached; concurrent calls with the same token
+    /// wait for the one that runs it, and another of them runs it anew if that one is dropped.
+    pub(crate) async fn get<F: Future<Output = Validation>>(
         &self,
         token: &str,
         now: impl Fn() -> i64,
-        ask: impl FnOnce() -> F,
-    ) -> Result<Arc<Caller>, Unknown> {
+        validate: impl FnOnce() -> F,
+    ) -> Result<Arc<Caller>, Unauthenticated> {
         let key = Key::from(Sha256::digest(token));
-        let waiting = {
+        let waiter = {
             let mut tokens = self.tokens.lock();
-            if let Some((known, until)) = tokens.good.get(&key) {
+            if let Some((validated, until)) = tokens.valid.get(&key) {
                 if now() < *until {
-                    return Ok(Arc::clone(&known.caller));
+                    return Ok(Arc::clone(&validated.caller));
                 }
-                tokens.good.remove(&key);
+                tokens.valid.remove(&key);
             }
-            let answer = Arc::clone(tokens.asked.entry(key).or_default());
-            Waiting { cache: self, key, answer }
+            let validation = Arc::clone(tokens.in_flight.entry(key).or_default());
+            Waiter { cache: self, key, validation }
         };
-        let known = waiting.answer.get_or_init(ask).await.clone()?;
+        let validated = waiter.validation.get_or_init(validate).await.clone()?;
         let now = now();
-        let until = known.expires.min(now.saturating_add(self.limits.ttl_ns));
-        let caller = Arc::clone(&known.caller);
-        if known.expires <= now {
-            return Err(Unknown::Token);
+        let until = validated.expires.min(now.saturating_add(self.limits.ttl_ns));
+        let caller = Arc::clone(&validated.caller);
+        // The identity service's clock may be behind.
+        if validated.expires <= now {
+            return Err(Unauthenticated::Token);
         }
         if now < until && self.limits.tokens_max > 0 {
-            self.tokens.lock().keep(key, known, until, now, self.limits.tokens_max);
+            self.tokens.lock().insert(key, validated, until, now, self.limits.tokens_max);
         }
         Ok(caller)
     }
 }
 
 impl Tokens {
-    fn keep(&mut self, key: Key, known: Known, until: i64, now: i64, max: usize) {
-        if self.good.len() >= max && !self.good.contains_key(&key) {
-            self.good.retain(|_, (_, until)| now < *until);
-            if self.good.len() >= max {
-                // The one that would go first.
-                let first = self.good.iter().min_by_key(|(_, (_, until))| *until);
+    /// Caches a token. A full cache evicts its expired entries, or else the one that expires first.
+    fn insert(&mut self, key: Key, validated: Validated, until: i64, now: i64, max: usize) {
+        if self.valid.len() >= max && !self.valid.contains_key(&key) {
+            self.valid.retain(|_, (_, until)| now < *until);
+            if self.valid.len() >= max {
+                let first = self.valid.iter().min_by_key(|(_, (_, until))| *until);
                 if let Some(first) = first.map(|(key, _)| *key) {
-                    self.good.remove(&first);
+                    self.valid.remove(&first);
                 }
             }
         }
-        self.good.insert(key, (known, until));
+        self.valid.insert(key, (validated, until));
     }
 }
 
-/// Somebody who waits for an answer.
-struct Waiting<'c> {
+/// A call that waits for a validation.
+struct Waiter<'c> {
     cache: &'c TokenCache,
     key: Key,
-    answer: Arc<OnceCell<Answer>>,
+    validation: Arc<OnceCell<Validation>>,
 }
 
-impl Drop for Waiting<'_> {
-    /// Who comes once there is an answer asks anew; nobody waits for what nobody asks.
+impl Drop for Waiter<'_> {
+    /// Removes the validation once it has completed, so that later calls start another one, or with its last waiter.
     fn drop(&mut self) {
-        let mut tokens = self.cache.tokens.lock();
-        let own = tokens.asked.get(&self.key).is_some_and(|other| Arc::ptr_eq(other, &self.answer));
-        // One is in the table, one is here; more are made under the lock alone.
-        if own && (self.answer.initialized() || Arc::strong_count(&self.answer) == 2) {
-            tokens.asked.remove(&self.key);
+        let (mut tokens, own) = (self.cache.tokens.lock(), &self.validation);
+        let listed = tokens.in_flight.get(&self.key).is_some_and(|other| Arc::ptr_eq(other, own));
+        // The map has one reference and this waiter the other. Further ones are created only under the lock.
+        if listed && (own.initialized() || Arc::strong_count(own) == 2) {
+            tokens.in_flight.remove(&self.key);
         }
     }
 }
@@ -144,79 +145,87 @@ mod tests {
 
     const LIMITS: CacheLimits = CacheLimits { tokens_max: 2, ttl_ns: 300 };
 
-    fn known(user: &str, expires: i64) -> Known {
+    fn validated(user: &str, expires: i64) -> Validated {
         let (user, project, role) = (user.into(), "p".into(), Role::Member);
         let caller = Caller { user, project, role, ..Caller::default() };
-        Known { caller: Arc::new(caller), expires }
+        Validated { caller: Arc::new(caller), expires }
     }
 
-    /// Runs what never waits.
+    /// Runs a future that never waits.
     fn now<T>(future: impl Future<Output = T>) -> T {
         match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(done) => done,
-            Poll::Pending => panic!("it waits"),
+            Poll::Pending => panic!("the future waits"),
         }
     }
 
-    /// Looks a token up; whether the identity service was asked.
-    fn look(cache: &TokenCache, token: &str, at: i64, answer: Answer) -> (bool, Option<Unknown>) {
-        let asked = Cell::new(false);
+    /// Looks a token up. Returns whether it was validated, and the error.
+    fn look_up(
+        cache: &TokenCache,
+        token: &str,
+        at: i64,
+        validation: Validation,
+    ) -> (bool, Option<Unauthenticated>) {
+        let validated = Cell::new(false);
         let got = now(cache.get(
             token,
             || at,
             || {
-                asked.set(true);
-                async { answer }
+                validated.set(true);
+                async { validation }
             },
         ));
-        (asked.get(), got.err())
+        (validated.get(), got.err())
     }
 
     #[test]
-    fn a_good_token_is_asked_about_once_until_its_time_is_over() {
+    fn a_valid_token_is_validated_once_until_it_expires() {
         let cache = TokenCache::new(LIMITS);
-        assert_eq!(look(&cache, "a", 1_000, Ok(known("a", 9_000))), (true, None));
-        assert_eq!(look(&cache, "a", 1_299, Ok(known("a", 9_000))), (false, None));
-        assert_eq!(look(&cache, "a", 1_300, Ok(known("a", 1_400))), (true, None));
-        // It expires before it would be asked about again.
-        assert_eq!(look(&cache, "a", 1_399, Ok(known("a", 9_000))), (false, None));
-        assert_eq!(look(&cache, "a", 1_400, Ok(known("a", 1_400))), (true, Some(Unknown::Token)));
+        assert_eq!(look_up(&cache, "a", 1_000, Ok(validated("a", 9_000))), (true, None));
+        assert_eq!(look_up(&cache, "a", 1_299, Ok(validated("a", 9_000))), (false, None));
+        assert_eq!(look_up(&cache, "a", 1_300, Ok(validated("a", 1_400))), (true, None));
+        // The token expires before its entry would.
+        assert_eq!(look_up(&cache, "a", 1_399, Ok(validated("a", 9_000))), (false, None));
+        assert_eq!(
+            look_up(&cache, "a", 1_400, Ok(validated("a", 1_400))),
+            (true, Some(Unauthenticated::Token))
+        );
     }
 
     #[test]
-    fn what_is_refused_is_not_kept() {
+    fn failures_are_not_cached() {
         let cache = TokenCache::new(LIMITS);
-        for unknown in [Unknown::Token, Unknown::Identity] {
-            assert_eq!(look(&cache, "a", 1, Err(unknown)), (true, Some(unknown)));
+        for error in [Unauthenticated::Token, Unauthenticated::Service] {
+            assert_eq!(look_up(&cache, "a", 1, Err(error)), (true, Some(error)));
         }
-        assert_eq!(look(&cache, "a", 1, Ok(known("a", 9))), (true, None));
-        assert!(cache.tokens.lock().asked.is_empty());
+        assert_eq!(look_up(&cache, "a", 1, Ok(validated("a", 9))), (true, None));
+        assert!(cache.tokens.lock().in_flight.is_empty());
     }
 
     #[test]
-    fn no_more_tokens_are_kept_than_may_be() {
+    fn the_cache_holds_at_most_its_maximum() {
         let cache = TokenCache::new(LIMITS);
         for (token, at) in [("a", 10), ("b", 20), ("c", 30)] {
-            look(&cache, token, at, Ok(known(token, 9_000)));
+            look_up(&cache, token, at, Ok(validated(token, 9_000)));
         }
-        assert_eq!(cache.tokens.lock().good.len(), 2);
-        assert!(!look(&cache, "b", 31, Ok(known("b", 9_000))).0);
-        assert!(!look(&cache, "c", 31, Ok(known("c", 9_000))).0);
-        assert!(look(&cache, "a", 31, Ok(known("a", 9_000))).0);
+        assert_eq!(cache.tokens.lock().valid.len(), 2);
+        assert!(!look_up(&cache, "b", 31, Ok(validated("b", 9_000))).0);
+        assert!(!look_up(&cache, "c", 31, Ok(validated("c", 9_000))).0);
+        assert!(look_up(&cache, "a", 31, Ok(validated("a", 9_000))).0);
     }
 
     #[test]
-    fn those_who_come_together_ask_once_and_one_of_them_may_leave() {
+    fn concurrent_calls_share_one_validation() {
         let cache = TokenCache::new(LIMITS);
-        let (asked, told) = (Cell::new(0), Notify::new());
+        let (runs, replied) = (Cell::new(0), Notify::new());
         let get = || {
             cache.get(
                 "a",
                 || 1,
                 || async {
-                    asked.set(asked.get() + 1);
-                    told.notified().await;
-                    Ok(known("a", 9))
+                    runs.set(runs.get() + 1);
+                    replied.notified().await;
+                    Ok(validated("a", 9))
                 },
             )
         };
@@ -225,27 +234,27 @@ mod tests {
         assert!(
             first.as_mut().poll(&mut cx).is_pending() && second.as_mut().poll(&mut cx).is_pending()
         );
-        assert_eq!(asked.get(), 1);
-        // The other goes on where the one who asked left.
+        assert_eq!(runs.get(), 1);
+        // The second call validates anew after the first was dropped.
         drop(first);
         assert!(second.as_mut().poll(&mut cx).is_pending());
-        assert_eq!(asked.get(), 2);
-        told.notify_one();
+        assert_eq!(runs.get(), 2);
+        replied.notify_one();
         assert!(second.as_mut().poll(&mut cx).is_ready());
         drop(second);
         let mut third = Box::pin(get());
         assert!(third.as_mut().poll(&mut cx).is_ready());
         drop(third);
-        let mut gone = Box::pin(cache.get("b", || 1, std::future::pending));
-        assert!(gone.as_mut().poll(&mut cx).is_pending());
-        drop(gone);
-        assert!(cache.tokens.lock().asked.is_empty());
+        let mut dropped = Box::pin(cache.get("b", || 1, std::future::pending));
+        assert!(dropped.as_mut().poll(&mut cx).is_pending());
+        drop(dropped);
+        assert!(cache.tokens.lock().in_flight.is_empty());
     }
 
     #[test]
-    fn no_token_is_shown() {
+    fn debug_output_has_no_token() {
         let cache = TokenCache::new(LIMITS);
-        look(&cache, "a-token", 1, Ok(known("a", 9)));
+        look_up(&cache, "a-token", 1, Ok(validated("a", 9)));
         assert!(!format!("{cache:?}").contains("a-token"));
     }
 }

@@ -1,9 +1,9 @@
-//! The identity service: Keystone's API, version 3.
+//! The client of the identity service: Keystone's API, version 3.
 //!
-//! A token vouches for itself: it is sent both as the one to look at and as the one that may look, which
-//! Keystone's own policy allows. So the server has no secret of its own.
+//! A token validates itself: it is sent both as the subject and as the credential, which Keystone's default policy
+//! allows. The server therefore needs no credentials of its own.
 //!
-//! Limits: [`ANSWER_MAX`], [`ASKS_MAX`], [`TOKEN_LEN_MAX`], and those of [`KeystoneOptions`].
+//! Limits: [`REPLY_MAX`], [`VALIDATIONS_MAX`], [`TOKEN_LEN_MAX`], and those of [`KeystoneOptions`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,23 +20,23 @@ use serde::{Deserialize, Deserializer};
 use statehold_cinder::{Caller, Role};
 use tokio::sync::Semaphore;
 
-use crate::auth::Unknown;
-use crate::auth::cache::{CacheLimits, Known, TokenCache};
+use crate::auth::Unauthenticated;
+use crate::auth::cache::{CacheLimits, TokenCache, Validated};
 use statehold_server_core::clock::now;
 
-/// The largest answer that is read, in bytes.
-const ANSWER_MAX: usize = 1 << 20;
+/// Maximum length of a reply, in bytes.
+const REPLY_MAX: usize = 1 << 20;
 
-/// How many tokens are asked about at the same time; more wait, no longer than for an answer.
-const ASKS_MAX: usize = 32;
+/// Maximum number of concurrent validations. Further ones wait, within [`KeystoneOptions::wait_max`].
+const VALIDATIONS_MAX: usize = 32;
 
-/// The longest token that is asked about, in bytes.
+/// Maximum length of a token, in bytes. A longer one is invalid.
 const TOKEN_LEN_MAX: usize = 8 << 10;
 
-/// How long a connection that nothing is asked on is kept.
+/// The time after which an idle connection is closed.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// Where an identity service is: `http://HOST[:PORT][/PATH]`, with or without `/v3` at the end.
+/// The URL of an identity service: `http://HOST[:PORT][/PATH]`, with or without a trailing `/v3`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityUrl(Box<str>);
 
@@ -44,13 +44,15 @@ impl std::str::FromStr for IdentityUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let url: Uri = text.parse().map_err(|error| format!("it is no URL: {error}"))?;
+        let url: Uri = text.parse().map_err(|error| format!("invalid URL: {error}"))?;
         match url.scheme_str() {
             Some("http") => {}
             Some("https") => {
-                return Err("https is not spoken here; let a proxy on this machine speak it, and \
-                            give its http:// URL"
-                    .to_owned());
+                return Err(
+                    "https is not supported; run a proxy on this machine that connects with it, \
+                            and pass the proxy's http:// URL"
+                        .to_owned(),
+                );
             }
             _ => return Err("wanted http://HOST[:PORT][/PATH]".to_owned()),
         }
@@ -64,31 +66,31 @@ impl std::str::FromStr for IdentityUrl {
     }
 }
 
-/// How the identity service is asked.
+/// The options of the client of the identity service.
 #[derive(Clone, Debug)]
 pub struct KeystoneOptions {
     /// The base URL of the identity service.
     pub url: IdentityUrl,
-    /// Tokens that are kept.
+    /// Maximum number of validated tokens in the cache.
     pub tokens_max: usize,
-    /// How long one is kept at the most.
+    /// The time for which a validated token is cached, at most until it expires.
     pub ttl: Duration,
-    /// How long an answer may take.
+    /// Maximum time of a validation.
     pub wait_max: Duration,
-    /// The role of services that may act for users, in lower case.
+    /// The role of services that act for users, in lower case.
     pub service_role: Box<str>,
-    /// Whether every caller may act for the compute service, because there is none.
+    /// Whether every caller counts as the compute service, because the cloud has none.
     pub no_compute: bool,
 }
 
-/// An identity service, and what it said.
+/// An identity service, with the cache of validated tokens.
 pub struct Keystone {
     url: IdentityUrl,
     wait_max: Duration,
     service_role: Box<str>,
     pub(crate) no_compute: bool,
     client: Client<HttpConnector, Body>,
-    asks: Semaphore,
+    validations: Semaphore,
     cache: TokenCache,
 }
 
@@ -107,7 +109,7 @@ impl Keystone {
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_MAX)
-            .pool_max_idle_per_host(ASKS_MAX)
+            .pool_max_idle_per_host(VALIDATIONS_MAX)
             .pool_timer(TokioTimer::new())
             .build(connector);
         Self {
@@ -116,43 +118,44 @@ impl Keystone {
             service_role: options.service_role.clone(),
             no_compute: options.no_compute,
             client,
-            asks: Semaphore::new(ASKS_MAX),
+            validations: Semaphore::new(VALIDATIONS_MAX),
             cache: TokenCache::new(CacheLimits { tokens_max: options.tokens_max, ttl_ns }),
         }
     }
 
-    /// Where clients get tokens.
+    /// Returns the URL at which clients get tokens.
     pub(crate) fn uri(&self) -> &str {
         &self.url.0
     }
 
-    /// Who a token is for.
-    pub(crate) async fn caller(&self, token: &str) -> Result<Arc<Caller>, Unknown> {
-        let fit = !token.is_empty() && token.len() <= TOKEN_LEN_MAX;
-        let mut header = HeaderValue::from_str(token).ok().filter(|_| fit).ok_or(Unknown::Token)?;
+    /// Returns the caller of a token, validated or from the cache.
+    pub(crate) async fn caller(&self, token: &str) -> Result<Arc<Caller>, Unauthenticated> {
+        let valid = !token.is_empty() && token.len() <= TOKEN_LEN_MAX;
+        let mut header =
+            HeaderValue::from_str(token).ok().filter(|_| valid).ok_or(Unauthenticated::Token)?;
         header.set_sensitive(true);
-        let ask = || async {
-            let asked = tokio::time::timeout(self.wait_max, self.ask(header)).await;
-            asked.unwrap_or_else(|_| {
+        let validate = || async {
+            let validated = tokio::time::timeout(self.wait_max, self.validate(header)).await;
+            validated.unwrap_or_else(|_| {
                 let wait_max = self.wait_max;
-                tracing::error!("the identity service gave no answer within {wait_max:?}");
-                Err(Unknown::Identity)
+                tracing::error!("the identity service did not reply within {wait_max:?}");
+                Err(Unauthenticated::Service)
             })
         };
-        self.cache.get(token, now, ask).await
+        self.cache.get(token, now, validate).await
     }
 
     /// Returns whether a service token has the role of a service. The token is validated, and cached, like a user's.
-    pub(crate) async fn is_service(&self, token: &str) -> Result<bool, Unknown> {
+    pub(crate) async fn is_service(&self, token: &str) -> Result<bool, Unauthenticated> {
         Ok(self.caller(token).await?.has_role(&self.service_role))
     }
 
-    async fn ask(&self, token: HeaderValue) -> Result<Known, Unknown> {
+    async fn validate(&self, token: HeaderValue) -> Result<Validated, Unauthenticated> {
         let down = |error: &dyn fmt::Display| {
-            tracing::error!(%error, "the identity service can't be asked");
-            Unknown::Identity
+            tracing::error!(%error, "the identity service is unavailable");
+            Unauthenticated::Service
         };
-        let permit = self.asks.acquire().await.map_err(|error| down(&error))?;
+        let permit = self.validations.acquire().await.map_err(|error| down(&error))?;
         let request = Request::get(format!("{}/auth/tokens?nocatalog", self.url.0))
             .header("x-auth-token", token.clone())
             .header("x-subject-token", token)
@@ -165,20 +168,21 @@ impl Keystone {
         })?;
         match reply.status() {
             StatusCode::OK => {}
+            // 401: the token is invalid as a credential; 404: as the subject.
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND => {
-                return Err(Unknown::Token);
+                return Err(Unauthenticated::Token);
             }
-            status => return Err(down(&format!("it answered {status}"))),
+            status => return Err(down(&format!("unexpected status {status}"))),
         }
-        let body = to_bytes(Body::new(reply.into_body()), ANSWER_MAX).await;
+        let body = to_bytes(Body::new(reply.into_body()), REPLY_MAX).await;
         let body = body.map_err(|error| down(&error))?;
         drop(permit);
-        read(&body).map_err(|error| down(&format!("it answered what isn't a token: {error}")))
+        parse(&body).map_err(|error| down(&format!("the reply is not a token: {error}")))
     }
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct TokenReply {
     token: Token,
 }
 
@@ -187,7 +191,7 @@ struct Token {
     #[serde(deserialize_with = "time")]
     expires_at: Timestamp,
     user: Named,
-    /// Tokens for a domain, for all of a system or for nothing have none.
+    /// Absent in a token that is scoped to a domain or to the system, or not scoped.
     project: Option<Named>,
     #[serde(default)]
     roles: Vec<RoleName>,
@@ -208,11 +212,11 @@ fn time<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Timestamp, D::Error>
     text.parse().map_err(D::Error::custom)
 }
 
-/// Reads an answer of the identity service. A token without a project has no role.
-fn read(body: &[u8]) -> Result<Known, serde_json::Error> {
-    let Answer { token } = serde_json::from_slice(body)?;
+/// Parses a reply of the identity service. A token without a project has no role.
+fn parse(body: &[u8]) -> Result<Validated, serde_json::Error> {
+    let TokenReply { token } = serde_json::from_slice(body)?;
     let (mut role, mut roles) = (Role::None, Vec::new());
-    // Roles in no project are roles elsewhere.
+    // Roles in a domain or in the system grant nothing in a project.
     for name in token.roles.iter().filter(|_| token.project.is_some()) {
         let name = name.name.to_lowercase();
         match &*name {
@@ -226,7 +230,7 @@ fn read(body: &[u8]) -> Result<Known, serde_json::Error> {
     let expires = i64::try_from(token.expires_at.as_nanosecond()).unwrap_or(i64::MAX);
     let (user, roles) = (token.user.id, roles.into());
     let caller = Arc::new(Caller { user, project, role, roles, ..Caller::default() });
-    Ok(Known { caller, expires })
+    Ok(Validated { caller, expires })
 }
 
 #[cfg(test)]
@@ -234,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_strongest_role_of_a_project_counts() {
+    fn the_strongest_role_in_a_project_counts() {
         let of = |roles: &[&str], project: &str| {
             let roles: Vec<_> =
                 roles.iter().map(|name| serde_json::json!({"name": name})).collect();
@@ -243,9 +247,9 @@ mod tests {
                 "project": serde_json::from_str::<serde_json::Value>(project).unwrap(),
                 "roles": roles, "methods": ["password"],
             }});
-            let known = read(body.to_string().as_bytes()).unwrap();
-            assert_eq!(known.expires, 1_795_291_200_000_000_000);
-            (known.caller.role, known.caller.project.to_string())
+            let validated = parse(body.to_string().as_bytes()).unwrap();
+            assert_eq!(validated.expires, 1_795_291_200_000_000_000);
+            (validated.caller.role, validated.caller.project.to_string())
         };
         let project = r#"{"id": "p"}"#;
         assert_eq!(of(&["reader", "member", "Admin"], project), (Role::Admin, "p".into()));
@@ -255,12 +259,12 @@ mod tests {
         assert_eq!(of(&[], project).0, Role::None);
         assert_eq!(of(&["admin", "service"], "null"), (Role::None, String::new()));
         for bad in ["", "{}", r#"{"token": {"user": {"id": "u"}}}"#] {
-            assert!(read(bad.as_bytes()).is_err(), "{bad}");
+            assert!(parse(bad.as_bytes()).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn only_what_can_be_asked_is_taken_for_an_address() {
+    fn only_plain_http_urls_are_accepted() {
         for text in ["http://h:5000", "http://h:5000/", "http://h:5000/v3", "http://h:5000/v3/"] {
             assert_eq!(text.parse::<IdentityUrl>().unwrap().0.as_ref(), "http://h:5000/v3");
         }

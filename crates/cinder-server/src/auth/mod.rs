@@ -1,9 +1,9 @@
-//! Who asks: what is made of the token of a request.
+//! Authentication: the caller of the token of a request.
 //!
-//! Without an identity service a token is `user:project`, is not checked, and everybody is an admin.
-//! With one, [`keystone`] asks it about each token, and [`cache`] keeps what it said for a while.
+//! Without an identity service, a token is `user:project`, is trusted, and every caller is an admin. With one,
+//! [`keystone`] validates each token and [`cache`] caches the result.
 //!
-//! Invariant: tokens are in no log, no error and no `Debug` output, and are kept as digests alone.
+//! Invariant: tokens are in no log, no error and no `Debug` output, and are kept only as digests.
 
 mod cache;
 mod keystone;
@@ -22,27 +22,27 @@ const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 const SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token");
 const MANAGEMENT_URL: HeaderName = HeaderName::from_static("x-server-management-url");
 
-/// How callers are known.
+/// The way in which callers are authenticated.
 #[derive(Debug)]
 pub enum Auth {
-    /// By what they say.
+    /// Tokens are trusted.
     Open,
-    /// By what an identity service says of their tokens.
+    /// An identity service validates tokens.
     Keystone(Box<Keystone>),
 }
 
-/// Why nobody is known by a token.
+/// The reason why a request has no caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unknown {
-    /// There is none, or it isn't good.
+pub(crate) enum Unauthenticated {
+    /// The token is missing or invalid.
     Token,
-    /// The identity service can't be asked.
-    Identity,
+    /// The identity service is unavailable.
+    Service,
 }
 
 impl Auth {
-    /// Returns the caller, whose requests `policy` decides; or the reply to a caller that is not known. The
-    /// tokens are taken out of the headers.
+    /// Returns the caller, for which `policy` decides, or the reply to an unauthenticated request. Removes the
+    /// tokens from the headers.
     pub(crate) async fn caller(
         &self,
         head: &mut Parts,
@@ -53,18 +53,18 @@ impl Auth {
         let token = token.as_ref().and_then(|token| token.to_str().ok());
         match self {
             Self::Open => {
-                let caller = token.map(told).ok_or_else(|| greeting(head, base))?;
+                let caller = token.map(trusted).ok_or_else(|| token_offer(head, base))?;
                 Ok(Caller { policy, ..caller })
             }
             Self::Keystone(keystone) => {
-                let refused = |unknown| refuse(unknown, keystone);
-                let known = match token {
+                let refused = |reason| refuse(reason, keystone);
+                let validated = match token {
                     Some(token) => keystone.caller(token).await,
-                    None => Err(Unknown::Token),
+                    None => Err(Unauthenticated::Token),
                 };
-                let known = known.map_err(refused)?;
-                // A service token that is not good is refused like any other, never ignored: its sender means to
-                // act as a service (keystonemiddleware: auth_token, AuthProtocol.process_request).
+                let validated = validated.map_err(refused)?;
+                // An invalid service token is rejected like any other, never ignored: its sender intends to act as
+                // a service (keystonemiddleware: auth_token, AuthProtocol.process_request).
                 let service = match service {
                     Some(token) => {
                         let token = token.to_str().unwrap_or_default();
@@ -73,24 +73,25 @@ impl Auth {
                     None => false,
                 };
                 let service = service || keystone.no_compute;
-                Ok(Caller { service, policy, ..Caller::clone(&known) })
+                Ok(Caller { service, policy, ..Caller::clone(&validated) })
             }
         }
     }
 }
 
-/// The caller that a token names: `user:project`, or one name for both.
+/// Returns the caller that a trusted token names: `user:project`, or one name for both.
 ///
-/// It is trusted as an admin and as a service: without an identity service no token can prove either, so that a
-/// check would only keep stock clients from releasing the attachments that they created.
-fn told(token: &str) -> Caller {
+/// It is an admin and a service: without an identity service no token can prove either, so that a check would only
+/// keep stock clients from releasing the attachments that they created.
+fn trusted(token: &str) -> Caller {
     let (user, project) = token.split_once(':').unwrap_or((token, token));
     let (user, project, role) = (user.into(), project.into(), Role::Admin);
     Caller { user, project, role, service: true, ..Caller::default() }
 }
 
-/// What a client without a token is told: one that it may use, and where.
-fn greeting(head: &Parts, base: &str) -> Response<Body> {
+/// Returns the reply to a client without a token: a token that it can use, and the URL of its project.
+// Cinder: cinder/api/middleware/auth.py, NoAuthMiddlewareBase.base_call.
+fn token_offer(head: &Parts, base: &str) -> Response<Body> {
     let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let user = text("x-auth-user").unwrap_or("admin");
     let project = text("x-auth-project-id").unwrap_or("admin");
@@ -104,18 +105,18 @@ fn greeting(head: &Parts, base: &str) -> Response<Body> {
     reply
 }
 
-/// What nobody is told, in the form of the identity service's errors.
-fn refuse(unknown: Unknown, keystone: &Keystone) -> Response<Body> {
-    let (status, title, message) = match unknown {
-        Unknown::Token => (
+/// Returns the reply to an unauthenticated request, in the form of the identity service's errors.
+fn refuse(reason: Unauthenticated, keystone: &Keystone) -> Response<Body> {
+    let (status, title, message) = match reason {
+        Unauthenticated::Token => (
             StatusCode::UNAUTHORIZED,
             "Unauthorized",
             "The request you have made requires authentication.",
         ),
-        Unknown::Identity => (
+        Unauthenticated::Service => (
             StatusCode::SERVICE_UNAVAILABLE,
             "Service Unavailable",
-            "The identity service can't be asked about the token; try again later.",
+            "The identity service is unavailable; try again later.",
         ),
     };
     let error = json!({"code": status.as_u16(), "title": title, "message": message});
@@ -123,7 +124,7 @@ fn refuse(unknown: Unknown, keystone: &Keystone) -> Response<Body> {
     *reply.status_mut() = status;
     let json = HeaderValue::from_static("application/json");
     reply.headers_mut().insert(header::CONTENT_TYPE, json);
-    if unknown == Unknown::Token {
+    if reason == Unauthenticated::Token {
         let challenge = format!("Keystone uri=\"{}\"", keystone.uri());
         if let Ok(challenge) = HeaderValue::try_from(challenge) {
             reply.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
