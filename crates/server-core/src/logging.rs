@@ -46,7 +46,7 @@ static LINES: OnceLock<Lines> = OnceLock::new();
 /// The thread that writes lines can't be started.
 pub fn start(level: Level, format: LogFormat) -> io::Result<()> {
     let (filter, handle) = reload::Layer::new(LevelFilter::from_level(level));
-    // A second call would fail at `init` below.
+    // Never fails: a second call of this function would panic at `init` below anyway.
     let _ = FILTER.set(handle);
     let queue = Lines::start(io::stderr())?;
     let _ = LINES.set(queue.clone());

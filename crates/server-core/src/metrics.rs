@@ -233,7 +233,7 @@ impl Metrics {
         self.refreshers.lock().push(Box::new(refresh));
     }
 
-    /// Counts an answered request.
+    /// Counts a completed request.
     pub fn answered(&self, method: &'static str, route: &'static str, status: u16, took: Duration) {
         self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
         self.durations.get_or_create(&DurationLabels { method, route }).observe(took.as_secs_f64());

@@ -196,7 +196,7 @@ impl ServerState {
         &self.shared.metrics
     }
 
-    /// Returns the metrics of refused and cancelled requests.
+    /// Returns the metrics of rejected and cancelled requests.
     pub fn edge(&self) -> &EdgeMetrics {
         &self.shared.edge
     }

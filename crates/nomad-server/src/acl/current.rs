@@ -39,7 +39,7 @@ impl CurrentAcl {
         self.get().still_admits(access, now)
     }
 
-    /// Waits until [`CurrentAcl::still_admits`] refuses the caller, and returns the refusal. Never returns for a
+    /// Waits until [`CurrentAcl::still_admits`] rejects the caller, and returns the rejection. Never returns for a
     /// caller without a token.
     pub(crate) async fn refuses(&self, access: &Access) -> ApiError {
         let mut reloads = self.0.subscribe();

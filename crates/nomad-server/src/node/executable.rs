@@ -280,7 +280,7 @@ impl HostVolumePlugin for Executable {
         // The version becomes an attribute of the node, which clients print on one line.
         if found.version.len() > VERSION_MAX || found.version.contains(char::is_control) {
             return Err(PluginError::Failed(format!(
-                "plugin {:?} answered a version that is no line of at most {VERSION_MAX} bytes",
+                "plugin {:?} returned a version that is no line of at most {VERSION_MAX} bytes",
                 self.id
             )));
         }
@@ -304,7 +304,7 @@ impl HostVolumePlugin for Executable {
         let created: Created = serde_json::from_slice(&run.stdout)
             .map_err(|error| PluginError::Failed(error.to_string()))?;
         validate(created).map_err(|problem| {
-            PluginError::Failed(format!("plugin {:?} answered {problem}", self.id))
+            PluginError::Failed(format!("plugin {:?} returned {problem}", self.id))
         })
     }
 

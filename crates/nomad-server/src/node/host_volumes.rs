@@ -201,7 +201,7 @@ impl HostVolumeKeeper {
     ) -> Result<RecordedVolume, KeepError> {
         self.wait_for_fingerprints().await?;
         let fresh = Uuid::new_v4();
-        // An invalid ID locks a fresh one; the plan then rejects it.
+        // A new volume has no ID yet: the lock and the plan use the fresh one. The plan rejects an invalid ID.
         self.with_lock(parse_id(&spec.id).unwrap_or(fresh), move |shared| {
             let view = shared.view();
             shared.check_settled(&spec.id)?;

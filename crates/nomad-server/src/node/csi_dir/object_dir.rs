@@ -136,7 +136,8 @@ impl<M: Serialize + DeserializeOwned + Clone> ObjectDir<M> {
         fs::remove_dir_all(&unfinished)
     }
 
-    /// Returns a page in the order of IDs, rendered by `tell`, and the token of the next page; empty for the last one.
+    /// Returns a page in the order of IDs, with entries from `render`, and the token of the next page; empty for the
+    /// last one.
     /// The object that a token names may be deleted meanwhile.
     ///
     /// # Errors
