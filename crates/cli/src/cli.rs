@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line: commands, flags and their defaults.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -48,19 +48,19 @@ pub(crate) struct FilterArgs {
     pub(crate) steps_max: Option<u64>,
 }
 
-/// Connections that may be open at the same time by default.
+/// Default maximum of open connections.
 const CONNECTIONS_MAX_DEFAULT: usize = 10_000;
 
-/// Validated tokens to cache by default.
+/// Default maximum of cached tokens.
 const IDENTITY_CACHE_MAX_DEFAULT: usize = 1_024;
 
-/// The longest name of a volume type, in characters.
+/// Maximum length of a volume type's name, in characters, as in requests.
 const TYPE_NAME_MAX: usize = 255;
 
-/// The longest name of an availability zone, in characters, as in requests.
+/// Maximum length of an availability zone's name, in characters, as in requests.
 const ZONE_MAX: usize = 255;
 
-/// The lowest limit of a request head: hyper needs this much.
+/// Minimum of `--head-max`: hyper's `max_buf_size` panics below it.
 const HEAD_MAX_MIN: u64 = 8 << 10;
 
 /// Serves Nomad's volumes API and OpenStack Block Storage from an embedded state store.
@@ -351,6 +351,7 @@ impl LimitArgs {
     /// Returns the limits of connections.
     pub(crate) fn for_connections(&self) -> ConnectionLimits {
         ConnectionLimits {
+            // The flag's range ends at 64 MiB, so the conversion never saturates.
             head_max: usize::try_from(self.head_max).unwrap_or(usize::MAX),
             head_wait_max: self.head_wait_max,
             connections_per_client_max: self.connections_per_client_max,
@@ -412,7 +413,7 @@ impl ReachArgs {
     }
 }
 
-/// Parses a duration in Go's notation.
+/// Parses a duration in Go's notation, which Nomad's operators use elsewhere.
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "write a duration such as 30s or 1m30s".to_owned())
 }
@@ -466,6 +467,7 @@ pub(crate) struct NodeArgs {
 }
 
 impl NodeArgs {
+    /// Returns the options of the node; the caller sets its address.
     pub(crate) fn options(&self) -> NodeOptions {
         NodeOptions {
             name: self.node_name.clone(),
@@ -476,12 +478,13 @@ impl NodeArgs {
             volumes: self.host_volumes_dir.clone(),
             plugins: self.host_volume_plugin_dir.clone(),
             csi_dir_plugins: self.csi_dir_plugin.clone(),
+            // Known only to `serve`, which may bind to port 0.
             address: None,
         }
     }
 }
 
-/// Block Storage, the second API.
+/// The flags of Block Storage.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Block Storage")]
 pub(crate) struct BlockStorageArgs {
@@ -598,7 +601,7 @@ pub(crate) struct BlockStorageArgs {
     pub(crate) identity_wait_max: Duration,
 }
 
-/// How callers of the second API are authenticated.
+/// How Block Storage callers are authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum AuthMode {
     Noauth,
@@ -628,6 +631,7 @@ impl BlockStorageArgs {
         Ok(policy.map(CurrentPolicy::new).unwrap_or_default())
     }
 
+    /// Returns the authentication of callers.
     pub(crate) fn auth(&self) -> Auth {
         match &self.identity_url {
             Some(url) if self.auth == Some(AuthMode::Keystone) => {
@@ -636,6 +640,7 @@ impl BlockStorageArgs {
                     tokens_max: self.identity_cache_max,
                     ttl: self.identity_cache_ttl,
                     wait_max: self.identity_wait_max,
+                    // Role names ignore case. oslo.policy: oslo_policy/_checks.py, RoleCheck.
                     service_role: self.service_role.to_lowercase().into(),
                     no_compute: self.no_compute,
                 })))
@@ -656,6 +661,7 @@ fn type_name(text: &str) -> Result<Box<str>, String> {
 /// Parses a back end's name and its directory.
 fn backend(text: &str) -> Result<(Box<str>, PathBuf), String> {
     match text.split_once('=') {
+        // A host is written `machine@name#pool`, so neither sign may be in the name.
         Some((name, dir)) if !name.is_empty() && !dir.is_empty() && !name.contains(['@', '#']) => {
             Ok((name.into(), dir.into()))
         }
@@ -665,6 +671,7 @@ fn backend(text: &str) -> Result<(Box<str>, PathBuf), String> {
 
 /// Parses an availability zone.
 fn zone(text: &str) -> Result<Box<str>, String> {
+    // Zones are shown in listings and logs, which a control character would break.
     let printable = text.chars().all(|c| !c.is_control());
     if !printable || text.trim().is_empty() || text.chars().count() > ZONE_MAX {
         return Err(format!("wanted 1 to {ZONE_MAX} printable characters that are not all blank"));

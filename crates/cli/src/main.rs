@@ -22,6 +22,7 @@ use statehold_cinder_server::show_policy;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        // Its exit status follows grep: 1 means that no row matched, so errors are 2.
         Command::Filter(args) => return filter_command::run(&args),
         Command::Serve(args) => serve::run(&args).map_err(Into::into),
         Command::Backup { dir, file } => maintenance::backup(&dir, &file),
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints the policy that a file puts in force, or the defaults.
+/// Prints the policy of a file merged into the defaults, or the defaults alone.
 fn print_policy(path: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
     let policy = show_policy(path)?;
     stdout::print(|to| to.write_all(policy.as_bytes()))?;

@@ -24,12 +24,12 @@ use crate::stdout;
 
 type Done = Result<(), Box<dyn Error>>;
 
-/// The tables of this build, and those of others as bytes: a backup leaves nothing out.
+/// Returns the tables of this build, and those of other builds as bytes, so that a backup is complete.
 fn every_table() -> Schema {
     schema().keep_unknown()
 }
 
-/// Opens the store of a directory without changing a byte of it: a mistyped name makes no new one.
+/// Opens the store of a directory without changing a byte of it. A mistyped name MUST NOT create a new store.
 fn open(dir: &Path) -> Result<Store, Box<dyn Error>> {
     let options = Options::default().read_only(true);
     Ok(Store::open_with(dir, &every_table(), &options)?)
@@ -47,13 +47,13 @@ pub(crate) fn backup(dir: &Path, file: &Path) -> Done {
     Ok(())
 }
 
-/// The schema and options of a restore.
+/// Returns the schema and options of a restore.
 fn restoring(args: &RestoreArgs) -> Result<(Schema, RestoreOptions), Box<dyn Error>> {
     let schema = with_tables(every_table(), &args.tables)?;
     Ok((schema, RestoreOptions::default().empty_missing(args.empty_missing)))
 }
 
-/// An error of a restore, whose remedies are flags here: the store names its own methods.
+/// Returns an error of a restore with its remedies as flags, because the store names its own methods.
 fn refused(error: RestoreError) -> Box<dyn Error> {
     match error {
         RestoreError::UnknownTable { name } => LackingTable(&name).to_string().into(),
@@ -67,6 +67,7 @@ fn refused(error: RestoreError) -> Box<dyn Error> {
 }
 
 pub(crate) fn restore(file: &Path, dir: &Path, args: &RestoreArgs) -> Done {
+    // Before the directory is touched: a mistyped backup must create nothing.
     let from = File::open(file).map_err(at(file))?;
     let (schema, options) = restoring(args)?;
     let index = fill_dir(dir, |dir| {
@@ -86,6 +87,7 @@ pub(crate) fn verify(dir: &Path) -> Done {
 }
 
 pub(crate) fn dump(dir: &Path, file: Option<&Path>) -> Done {
+    // A file appears when it is complete; standard output has no name to withhold, so its check is the exit status.
     let store = open(dir)?;
     match file {
         Some(file) => write_new(file, |to| store.dump_with(to, progress()))?,
@@ -118,11 +120,11 @@ pub(crate) fn inspect(dir: &Path) -> Done {
     Ok(())
 }
 
-/// A row that can't be read, as a line of JSON.
+/// An unreadable row, as a line of JSON.
 #[derive(Serialize)]
 struct Unreadable<'r> {
     table: &'r str,
-    /// In base64, as the record is.
+    /// In base64, like `record`.
     key: String,
     record: String,
     reason: String,
@@ -132,6 +134,7 @@ pub(crate) fn salvage(args: &SalvageArgs) -> Done {
     let (dir, file) = (&args.dir, &args.unreadable);
     let count = Arc::new(AtomicUsize::new(0));
     let save = {
+        // Shared, because the store keeps the callback and calls it while it opens.
         let (count, file) = (Arc::clone(&count), file.clone());
         move |rows: &[UnreadableRow]| {
             count.store(rows.len(), Ordering::Relaxed);
@@ -174,31 +177,31 @@ fn save(file: &Path, rows: &[UnreadableRow]) -> io::Result<()> {
     written.map_err(io::Error::other)
 }
 
-/// Says how far long work is, in one line of the terminal, if there is one.
+/// Returns a callback that shows the progress in one line of the terminal, if standard error is one.
 fn progress() -> impl FnMut(Progress) {
     let shown = io::stderr().is_terminal();
     move |progress| {
         if shown {
-            // Nothing is lost with it.
+            // A closed terminal must not fail the work.
             let _ = write!(io::stderr(), "\r{}\x1b[K", text(&progress));
         }
     }
 }
 
-/// The line; none when the work is done.
+/// Returns the progress line; it is empty when the work is done, which erases it.
 fn text(progress: &Progress) -> String {
-    let what = match progress.step {
+    let step = match progress.step {
         Step::Writing => "writing",
         Step::Reading => "reading",
-        Step::Replacing => "replacing what is there",
+        Step::Replacing => "replacing the rows",
         Step::CheckingFiles => return "checking the files ..".to_owned(),
         Step::Loading => return "loading the rows ..".to_owned(),
         _ => return String::new(),
     };
     match (progress.rows, progress.rows_total) {
-        (0, Some(total)) => format!("{what}: {total} rows .."),
-        (rows, Some(total)) => format!("{what}: {rows} of {total} rows .."),
-        (rows, None) => format!("{what}: {rows} rows .."),
+        (0, Some(total)) => format!("{step}: {total} rows .."),
+        (rows, Some(total)) => format!("{step}: {rows} of {total} rows .."),
+        (rows, None) => format!("{step}: {rows} rows .."),
     }
 }
 
@@ -219,12 +222,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_work_is_told_by_step_and_rows_and_its_line_ends_empty() {
+    fn progress_shows_step_and_rows_and_ends_with_an_empty_line() {
         let store = Store::in_memory(&Schema::new());
         let (mut backup, mut lines) = (Vec::new(), Vec::new());
         store.backup_with(&mut backup, |progress| lines.push(text(&progress))).unwrap();
         store.restore_with(backup.as_slice(), |progress| lines.push(text(&progress))).unwrap();
-        let (writing, replacing) = ("writing: 0 rows ..", "replacing what is there: 0 rows ..");
+        let (writing, replacing) = ("writing: 0 rows ..", "replacing the rows: 0 rows ..");
         assert_eq!(lines, [writing, "", "reading: 0 rows ..", replacing, ""]);
     }
 }

@@ -1,4 +1,6 @@
-//! What the one store of a data directory holds: the tables of both domains, whichever is served.
+//! The schema of a data directory: the tables of both domains, whichever API is served.
+//!
+//! One schema for all commands, because a store MUST be opened with every table that has rows.
 
 use std::fmt;
 
@@ -6,15 +8,15 @@ use statehold_store::Schema;
 
 use crate::cli::TableArgs;
 
-/// All tables.
+/// Returns all tables of this build.
 pub(crate) fn schema() -> Schema {
     statehold_nomad::schema().and(statehold_cinder::schema())
 }
 
-/// A schema that keeps and drops the tables that a command names.
+/// Returns a schema that also keeps and drops the tables that a command names.
 ///
 /// # Errors
-/// A table of this build, or one that is named twice.
+/// Returns the message for a table of this build, or for one that is named twice.
 pub(crate) fn with_tables(mut schema: Schema, tables: &TableArgs) -> Result<Schema, String> {
     let named = tables.keep.iter().map(|name| (name, true));
     for (name, keep) in named.chain(tables.drop_table.iter().map(|name| (name, false))) {

@@ -37,14 +37,14 @@ use statehold_server_core::start_work::StartWork;
 use statehold_server_core::state::ServerState;
 use statehold_server_core::write_queue::WriteQueue;
 
-/// How long requests under way may take once the server is to stop.
+/// Maximum time for requests in flight to finish after a signal to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
-/// Connections that may wait to be accepted, as far as the system allows. One more is answered by
-/// nobody, and its client tries again a second later: what happens when thousands come back at once.
+/// Maximum number of connections that wait to be accepted; the kernel may lower it. It drops the SYN of a
+/// further one, whose client retries after a second, as when thousands of clients reconnect at once.
 const BACKLOG: u32 = 4096;
 
-/// How long to wait when the system has no file left for a connection.
+/// The pause after a failed accept: when descriptors run out, a retry at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why the server did not start, or stopped.
@@ -53,7 +53,7 @@ pub(crate) enum ServeError {
     Acl(AclError),
     Policy(PolicyFileError),
     Open(OpenError),
-    /// The tables that the command line names.
+    /// The command line names a table of this build, or one table twice.
     Tables(String),
     Bootstrap(String),
     Bind {
@@ -63,14 +63,14 @@ pub(crate) enum ServeError {
     },
     Cinder(CinderStartError),
     Node(NodeStartError),
-    /// The log level can't be read from its file.
+    /// The file of the log level can't be read.
     LogLevel {
         path: PathBuf,
         reason: String,
     },
     /// The disk refused a write, and `--exit-on-write-failure` is set.
     Write(CommitError),
-    /// An address that others reach, where every caller may do everything.
+    /// The address is not loopback, and every caller there would have every right.
     Insecure {
         address: SocketAddr,
         flag: &'static str,
@@ -84,6 +84,7 @@ impl fmt::Display for ServeError {
         match self {
             Self::Acl(error) => error.fmt(f),
             Self::Policy(error) => error.fmt(f),
+            // The store's own message names methods, which a shell lacks.
             Self::Open(OpenError::UnknownTable { path, name }) => {
                 write!(f, "{}: {}", path.display(), LackingTable(name))
             }
@@ -111,7 +112,10 @@ impl fmt::Display for ServeError {
 
 impl std::error::Error for ServeError {}
 
-/// Serves until the process is told to stop.
+/// Serves until a signal stops the process.
+///
+/// # Errors
+/// Returns [`ServeError`] if the server did not start, or if `--exit-on-write-failure` ended it.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
     logging::start(args.log_level, args.log_format.into()).map_err(ServeError::Io)?;
     let served = start(args);
@@ -123,12 +127,15 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
     if let Some(path) = &args.log_level_file {
         read_log_level(path)?;
     }
+    // Before anything listens: the limit holds for all connections of the process.
     descriptors::raise();
     check_exposure(args)?;
     let acl = args.acl.as_deref().map(Acl::load).transpose().map_err(ServeError::Acl)?;
+    // The files are read before the store is opened, so that a mistake in one leaves the directory unlocked.
     let policy = args.block_storage.current_policy().map_err(ServeError::Policy)?;
     let cinder_metrics = CinderMetrics::default();
     let mut metrics = Metrics::new(&args.data_dir);
+    // Without Block Storage its metrics would all be zero, so they are not exposed.
     if args.block_storage.block_storage.is_some() {
         metrics = metrics.with(|registry| cinder_metrics.register(registry));
     }
@@ -141,6 +148,7 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
     let schema = with_tables(schema(), &args.tables).map_err(ServeError::Tables)?;
     let store = Store::open_with(&args.data_dir, &schema, &options).map_err(ServeError::Open)?;
     let store = Arc::new(store);
+    // A warning alone: the operator may share an existing directory on purpose.
     private::warn_if_shared(&args.data_dir, "data directory");
     let work = StartWork::default();
     prepare(&store, &work)?;
@@ -175,17 +183,17 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
     });
     let cloud = cloud.transpose()?;
     let served = runtime.block_on(listen(args, writes, metrics, work, nomad, cloud));
-    // What was not answered in time is dropped; nothing that was acknowledged is.
+    // Drops the requests that were not answered in time; every acknowledged write is durable.
     runtime.shutdown_background();
-    // Not left to the last handle: a task that was dropped in the middle of a step may still hold one when
-    // the process ends.
+    // Explicit, because a blocking task may outlive the runtime and hold the last handle until the process ends.
     if let Err(error) = store.close() {
         tracing::warn!(%error, "the store could not be closed: its next start reads the journal");
     }
     served
 }
 
-/// Refuses addresses that others reach where every caller may do everything, and logs which are open.
+/// Refuses addresses other than loopback without access control, unless `--insecure-bind` allows them; logs each
+/// that is open.
 fn check_exposure(args: &ServeArgs) -> Result<(), ServeError> {
     let nomad = (!args.no_nomad && args.acl.is_none()).then_some((
         args.bind,
@@ -217,10 +225,13 @@ fn check_exposure(args: &ServeArgs) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Writes what every store has. On a disk without room a store that has it is served all the same; a new one has
-/// nothing to serve.
+/// Writes the rows that every store must have.
+///
+/// On a full disk, a store that has them is served, and the write is retried; a new store has nothing to serve, so
+/// the error is returned.
 fn prepare(store: &Arc<Store>, work: &StartWork) -> Result<(), ServeError> {
     let failed = |reason: String| ServeError::Bootstrap(reason);
+    // A store without the default namespace can't serve any request, so its first write must succeed now.
     let is_new = store.snapshot().count::<Namespaces>() == 0;
     if is_new {
         return bootstrap(store).map_err(|error| failed(error.to_string()));
@@ -230,7 +241,8 @@ fn prepare(store: &Arc<Store>, work: &StartWork) -> Result<(), ServeError> {
     work.run(store, "note lost nodes", step).map_err(failed)
 }
 
-/// Puts the default namespace there, so that the first index is 1 and not "never written".
+/// Creates the default namespace if it is missing, and records the nodes that were lost while the server was
+/// stopped.
 fn bootstrap(store: &Store) -> Result<(), Box<dyn std::error::Error>> {
     let mut txn = store.begin_write()?;
     statehold_nomad::bootstrap(&mut txn)?;
@@ -239,15 +251,14 @@ fn bootstrap(store: &Store) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// An API: where it is served, and its connections.
+/// An API that is served: its listener, and its connections.
 struct Served {
     listener: TcpListener,
     address: SocketAddr,
     connections: Connections,
 }
 
-/// Serves Nomad's API for a node, if there is one, and Block Storage's with what it keeps, if that is
-/// wanted.
+/// Serves Nomad's API if `nomad` is present, and Block Storage if `cloud` is, until a signal or a write failure.
 async fn listen(
     args: &ServeArgs,
     writes: WriteQueue,
@@ -258,7 +269,7 @@ async fn listen(
 ) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
     let store = Arc::clone(writes.store());
-    // First, because a signal that comes before ends the process without the drain.
+    // First, because an earlier signal would end the process without draining.
     let mut signals = Signals::new()?;
     recovery::start(&store, &args.data_dir, work, &stopped);
     let keeper = nomad.as_ref().map(|(node, _)| node.host_volumes().clone());
@@ -271,6 +282,7 @@ async fn listen(
     let first = match nomad {
         None => None,
         Some((node, acl)) => {
+            // Before the background work, which would run for nothing if the address is in use.
             let (listener, address) = bind(args.bind, "--bind")?;
             start_claim_reaper(&writes, &node, args.node.lost_node_grace, &stopped);
             start_plugin_prober(&writes, &node, &stopped);
@@ -292,6 +304,7 @@ async fn listen(
             let cloud = CinderState::new(base, address, access, setup);
             tokio::spawn(run_worker(cloud.clone(), stopped));
             let router = statehold_cinder_server::router(cloud);
+            // Both APIs share one set of limits: a client is the same one at either address.
             let connections = match &first {
                 Some(first) => first.connections.with_router(router),
                 None => Connections::new(router, &args.limits.for_connections(), metrics),
@@ -335,19 +348,19 @@ async fn listen(
     tokio::select! {
         _ = drain => {}
         () = tokio::time::sleep(DRAIN_MAX) => {
-            tracing::warn!("requests were still under way after {} s", DRAIN_MAX.as_secs());
+            tracing::warn!("requests were still in flight after {} s", DRAIN_MAX.as_secs());
         }
         () = signals.stop() => tracing::warn!("second signal received: exiting without draining"),
     }
-    // Before the runtime ends, on which plugins are waited for.
+    // While the runtime still runs, because it reaps the plugins.
     if let Some(keeper) = keeper {
         keeper.stop().await;
     }
     failure.map_or(Ok(()), |failure| Err(ServeError::Write(failure)))
 }
 
-/// Prints where the server listens, because the program that started it may not know the port behind `:0`.
-/// A closed standard output is no reason to stop: the log has the line as well.
+/// Prints the address that the server listens on, because the program that started it may not know the port
+/// behind `:0`. A closed standard output does not stop the server: the log has the address too.
 fn announce(line: &str) {
     let mut to = io::stdout().lock();
     if let Err(error) = writeln!(to, "{line}").and_then(|()| to.flush()) {
@@ -355,8 +368,9 @@ fn announce(line: &str) {
     }
 }
 
-/// Reads the ACL file, the policy file and the log level again. A file that can't be read changes nothing: a
-/// server without its ACL would let every caller in.
+/// Reads the ACL file, the policy file and the log level again.
+///
+/// A file that can't be read changes nothing, because a server without its ACL would accept every caller.
 fn reload(args: &ServeArgs, current: &CurrentAcl, policy: &CurrentPolicy) {
     if let Some(path) = &args.acl {
         match Acl::load(path) {
@@ -381,7 +395,7 @@ fn reload(args: &ServeArgs, current: &CurrentAcl, policy: &CurrentPolicy) {
             Ok(()) => tracing::info!(level = logging::level(), "reloaded the log level"),
             Err(error) => tracing::error!(%error, "the log level stays as it was"),
         },
-        // An API may have changed it.
+        // Block Storage's `os-services/set-log` may have changed it, and the reload resets it.
         None => logging::set_level(LevelFilter::from_level(args.log_level)),
     }
 }
@@ -396,7 +410,7 @@ fn read_log_level(path: &Path) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Logs how the server is doing.
+/// Logs the status of the server, for operators without access to its API.
 fn report(store: &Store, metrics: &Metrics) {
     let failure = store.failure().map(|failure| failure.to_string());
     tracing::info!(
@@ -411,21 +425,23 @@ fn report(store: &Store, metrics: &Metrics) {
     );
 }
 
-/// Listens no more, and ends when what is under way is answered.
+/// Closes the listener, and waits until the requests in flight are answered.
 async fn drain(served: Option<Served>) {
     if let Some(Served { listener, connections, .. }) = served {
+        // First, so that a load balancer sends its next connections elsewhere.
         drop(listener);
         connections.drain().await;
     }
 }
 
-/// Accepts connections, if any are to be served, until it is dropped.
+/// Accepts connections until it is dropped; never ends if `served` is absent.
 async fn accept(served: Option<&Served>, permits: &Arc<Semaphore>) {
     let Some(Served { listener, connections, .. }) = served else {
         return std::future::pending().await;
     };
     loop {
-        // Nobody closes it.
+        // The semaphore is never closed. The permit precedes the accept, so that excess connections stay in the
+        // backlog instead of using descriptors.
         let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((socket, client)) => connections.serve(socket, client, permit),
@@ -437,7 +453,7 @@ async fn accept(served: Option<&Served>, permits: &Arc<Semaphore>) {
     }
 }
 
-/// Listens on an address that a flag names; the address with its port.
+/// Listens on the address of a flag, and returns the address with its actual port.
 fn bind(address: SocketAddr, flag: &'static str) -> Result<(TcpListener, SocketAddr), ServeError> {
     let listener =
         try_bind(address).map_err(|source| ServeError::Bind { address, flag, source })?;
@@ -447,7 +463,7 @@ fn bind(address: SocketAddr, flag: &'static str) -> Result<(TcpListener, SocketA
 
 fn try_bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A server that was killed can be started again at once.
+    // Connections of a killed server stay in TIME_WAIT, and would refuse its address to the next one.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)

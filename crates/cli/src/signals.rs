@@ -1,15 +1,15 @@
-//! The signals that the server obeys.
+//! The signals that the server handles.
 
 use crate::serve::ServeError;
 
 /// The effect that a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// To stop, after the requests in flight are answered.
+    /// To stop after the requests in flight are answered.
     Stop,
     /// To read the ACL file, the policy file and the log level again.
     Reload,
-    /// To log how the server is doing.
+    /// To log the status of the server.
     Report,
 }
 

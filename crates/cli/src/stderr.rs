@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io::{self, Write as _};
 
-/// Writes a line, if a reader takes it: a reader that is gone must not change the exit status, as the panic of
-/// `eprintln!` would.
+/// Writes a line and ignores failures: a closed reader MUST NOT change the exit status, as the panic of `eprintln!`
+/// would.
 pub(crate) fn write_line(line: &dyn fmt::Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! Standard output of the commands whose result it is.
+//! Standard output of the commands that print their result.
 
 use std::fs;
 use std::io::{self, Stdout, StdoutLock, Write as _};
@@ -6,7 +6,10 @@ use std::os::unix::fs::MetadataExt as _;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, fstat};
 
-/// Runs `write` on standard output, and flushes it: an error at the end is an error of the command.
+/// Runs `write` on standard output, flushes it, and returns the result of `write`.
+///
+/// # Errors
+/// Returns the error of the last flush too: a full disk MUST fail the command.
 pub(crate) fn print<R>(write: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<R>) -> io::Result<R> {
     check()?;
     let mut to = io::stdout().lock();
@@ -33,7 +36,7 @@ pub(crate) fn check() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether `stdout` is `/dev/null` as Rust's runtime opens it.
+/// Returns whether `stdout` is `/dev/null` as Rust's runtime opens it.
 fn is_stand_in(stdout: &Stdout) -> bool {
     let (Ok(flags), Ok(about), Ok(null)) =
         (fcntl_getfl(stdout), fstat(stdout), fs::metadata("/dev/null"))
@@ -43,7 +46,7 @@ fn is_stand_in(stdout: &Stdout) -> bool {
     flags & OFlags::RWMODE == OFlags::RDWR && about.st_rdev == null.rdev() && null.rdev() != 0
 }
 
-/// Whether another standard stream is the same open file as `stdout`, which MUST be `/dev/null`.
+/// Returns whether another standard stream is the same open file as `stdout`, which MUST be `/dev/null`.
 ///
 /// Streams that are the same open file have their flags in common, so a flag that is changed for one of
 /// them is changed for the other. Appending to `/dev/null` is no different from writing to it.
@@ -52,11 +55,12 @@ fn is_shared(stdout: &Stdout) -> bool {
     let appends = |flags: rustix::io::Result<OFlags>| flags.map(|flags| flags & OFlags::APPEND);
     let others = || [appends(fcntl_getfl(io::stdin())), appends(fcntl_getfl(io::stderr()))];
     let others_before = others();
+    // A file that rejects the flag can't be probed; it counts as not shared, so the command reports an error.
     if fcntl_setfl(stdout, before ^ OFlags::APPEND).is_err() {
         return false;
     }
     let shared = others_before.iter().zip(others()).any(|(before, now)| *before != now);
-    // Nothing depends on it if this fails.
+    // On `/dev/null` a flag that stays set has no effect.
     let _ = fcntl_setfl(stdout, before);
     shared
 }

@@ -42,7 +42,6 @@ pub(crate) const TARGET: Ceilings = Ceilings {
 #[rustfmt::skip]
 const TODAY: &[(&str, Ceilings)] = &[
     ("cinder-server", row([17.1, 3.9, 2.5, 0.0, 4.0, 1.2], 1, 0)),
-    ("cli", row([12.8, 2.4, 1.9, 0.0, 2.3, 1.5], 4, 53)),
     ("nomad-server", row([2.0, 0.3, 0.7, 0.0, 4.0, 3.0], 0, 2)),
 ];
 

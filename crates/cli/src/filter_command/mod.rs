@@ -16,13 +16,13 @@ use crate::cli::FilterArgs;
 use crate::filter_command::stream::{Place, Rows, StreamError};
 use crate::{stderr, stdout};
 
-/// A row matched.
+/// Exit status: a row matched.
 const MATCHED: u8 = 0;
-/// No row matched.
+/// Exit status: no row matched.
 const NOTHING: u8 = 1;
-/// The expression is bad, or the run stopped.
+/// Exit status: the expression is invalid, or the run stopped.
 const BAD: u8 = 2;
-/// Skipped values that are reported one by one; the others are only counted.
+/// Maximum number of skipped values that are reported one by one; further ones are only counted.
 const REPORTED_MAX: usize = 10;
 
 /// How to treat a value that is not JSON, or for which the expression has no result.
@@ -35,16 +35,16 @@ pub(crate) enum OnError {
     Skip,
 }
 
-/// Why a row is not printed although it may match.
+/// The reason why a row has no result.
 #[derive(Debug)]
 enum FilterError {
     Stream(StreamError),
-    /// A value that is not JSON inside, or that the expression has no answer for.
+    /// The row is not valid JSON, or the expression has no result for it.
     Value {
         place: Place,
         reason: String,
     },
-    /// The steps of the run ended at this row.
+    /// The run reached its step limit at this row.
     Steps {
         place: Place,
         max: u64,
@@ -54,7 +54,7 @@ enum FilterError {
 }
 
 impl FilterError {
-    /// Whether the rows after it can still be answered for.
+    /// Returns whether the run can continue with the next row.
     fn is_of_one_value(&self) -> bool {
         match self {
             Self::Stream(StreamError::Json { .. }) | Self::Value { .. } => true,
@@ -77,18 +77,18 @@ impl fmt::Display for FilterError {
     }
 }
 
-/// What became of a run.
+/// The result of a run that reached its end.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Outcome {
     matched: bool,
     skipped: usize,
 }
 
-/// Bytes of the input that are read at once.
+/// Bytes of the input per read.
 const INPUT_BUFFER: usize = 64 << 10;
 
-/// An input that writes the matches so far before it waits for more: of a live stream, each match is
-/// there as soon as its row is.
+/// An input that flushes the output before each read, which may block: a match of a live stream is printed
+/// before the next row arrives.
 struct FlushedBefore<'a, R, W> {
     input: R,
     output: &'a RefCell<W>,
@@ -96,7 +96,7 @@ struct FlushedBefore<'a, R, W> {
 
 impl<R: Read, W: Write> Read for FlushedBefore<'_, R, W> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // The next write meets the error again.
+        // Ignored, because the next write returns the error again.
         let _ = self.output.borrow_mut().flush();
         self.input.read(buffer)
     }
@@ -128,6 +128,7 @@ pub(crate) fn run(args: &FilterArgs) -> ExitCode {
             return ExitCode::from(BAD);
         }
     };
+    // After the expression, whose errors need no output.
     if let Err(error) = stdout::check() {
         stderr::write_line(&format_args!("statehold filter: {error}"));
         return ExitCode::from(BAD);
@@ -140,7 +141,7 @@ pub(crate) fn run(args: &FilterArgs) -> ExitCode {
     let result =
         filter_rows(&filter, &mut budget, input, &mut Shared(&output), args.on_error, report);
     let mut output = output.into_inner();
-    // The rows that matched before the input went bad are right, so they are printed all the same.
+    // Matches before the error are valid, so they are printed.
     let flushed = output.flush().map_err(FilterError::Output);
     match result.and_then(|outcome| flushed.map(|()| outcome)) {
         Ok(Outcome { matched, skipped }) => {
@@ -150,7 +151,7 @@ pub(crate) fn run(args: &FilterArgs) -> ExitCode {
             }
             ExitCode::from(if matched { MATCHED } else { NOTHING })
         }
-        // The reader of the output has seen enough, as `head` does: not an error.
+        // A reader such as `head` closed the pipe on purpose: not an error.
         Err(FilterError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::from(MATCHED)
         }
@@ -161,7 +162,7 @@ pub(crate) fn run(args: &FilterArgs) -> ExitCode {
     }
 }
 
-/// Writes the rows of `input` that match, a line each.
+/// Writes the rows of `input` that match, one per line.
 fn filter_rows(
     filter: &Filter<Json>,
     budget: &mut Budget,
@@ -183,6 +184,7 @@ fn filter_rows(
             Ok(None) => {}
             Ok(Some(text)) => {
                 outcome.matched = true;
+                // Values over several lines are joined, so that the output can be counted and piped by line.
                 let mut line = one_line(text);
                 line.push(b'\n');
                 output.write_all(&line).map_err(FilterError::Output)?;
@@ -207,13 +209,15 @@ fn matches(
     text: &[u8],
     place: Place,
 ) -> Result<bool, FilterError> {
+    // Reports the row, and not the run, because `--on-error skip` continues after it.
     let bad = |reason| FilterError::Value { place, reason };
     let row = Json::from_slice(text).map_err(|error| bad(format!("not JSON: {error}")))?;
-    // A null alone would be a missing value, for which `!=` holds: it is no row any more than a number is.
+    // A bare null would count as a missing value, which matches every `!=`. Like a number it is not a row.
     if !text.starts_with(b"{") && !text.starts_with(b"[") {
-        return Err(bad("no object: a selector has nothing to look at".to_owned()));
+        return Err(bad("not an object: it has no fields to select".to_owned()));
     }
     filter.matches_within(&row, budget).map_err(|error| match error.kind() {
+        // The budget of the run is shared by its rows, so no later row could be evaluated either.
         EvalErrorKind::TooCostly { max, shared: true } => FilterError::Steps { place, max: *max },
         EvalErrorKind::TooCostly { shared: false, .. } => {
             bad(format!("{error}\nhelp: `--row-steps-max` sets the limit"))
@@ -222,7 +226,7 @@ fn matches(
     })
 }
 
-/// A JSON text without the white space between its tokens; numbers and names stay as written.
+/// Returns a JSON value without the white space between its tokens; numbers and names stay as written.
 fn one_line(json: &[u8]) -> Vec<u8> {
     let mut line = Vec::with_capacity(json.len() + 1);
     let (mut in_string, mut escaped) = (false, false);
@@ -278,14 +282,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_matched_is_told_apart_from_bad_input() {
+    fn no_match_differs_from_bad_input() {
         assert_eq!(stopping("a == 1", "").0, Ok(false));
         assert_eq!(stopping("a == 1", "{\"a\":2}\n").0, Ok(false));
         assert_eq!(stopping("a == 1", "[]").0, Ok(false));
         let (result, output) = stopping("a == 1", "{\"a\":1}\n{\"a\":\n{\"a\":1}");
         assert!(result.unwrap_err().starts_with("line 2: not JSON"));
         assert_eq!(output, "{\"a\":1}\n", "the rows before it are printed");
-        assert!(stopping("a == 1", "\n[1,\n2,\n}").0.unwrap_err().contains("no object"));
+        assert!(stopping("a == 1", "\n[1,\n2,\n}").0.unwrap_err().contains("not an object"));
         assert!(stopping("a is nil", "{\"a\": 01}").0.unwrap_err().contains("line 1: not JSON"));
     }
 

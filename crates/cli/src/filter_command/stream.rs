@@ -1,29 +1,29 @@
 //! The rows of a stream of JSON values, one at a time.
 //!
-//! The stream is read as `jq` reads it: values of any kind, with white space between them or without, over as many lines as
-//! they take. The elements of an array at the top are rows, read one by one, so that neither a long array nor a long line is
-//! held in memory. One row is.
+//! The stream is read like `jq` reads it: values of any kind, separated by white space or not, over any number of
+//! lines. The elements of a top-level array are rows, read one by one, so that memory is bounded by the largest row
+//! and not by an array or a line.
 //!
-//! After text that is no JSON, reading goes on at the next line that begins with a value in its first column: a line
-//! of JSON lines does, a line inside of a value that was printed over several lines does not, so that a part of a broken
-//! value is not taken for a row.
+//! After input that is not JSON, reading resumes at the next line that begins with a value in its first column. A
+//! line of JSON lines does; an indented line inside of a pretty-printed value does not, so that a part of a broken
+//! value is not mistaken for a row.
 //!
-//! Invariant: two calls of [`Rows::next`] consume at least a byte or end the stream.
+//! Invariant: two calls of [`Rows::next`] consume at least one byte or end the stream.
 
 use std::fmt;
 use std::io::{self, BufRead};
 
-/// Maximum number of bytes of one row: it is held in memory as a whole.
+/// Maximum number of bytes of one row, because a row is held in memory as a whole.
 pub(super) const ROW_BYTES_MAX: usize = 64 << 20;
-/// Deepest nesting of lists and objects in a row, as in [`statehold_filter::Json`].
+/// Maximum nesting of lists and objects in a row, as in [`statehold_filter::Json`].
 const NESTING_MAX: usize = 128;
 
 /// The position of a row in the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// It begins on this line, counted from 1.
+    /// The line on which it begins, counted from 1.
     Line(usize),
-    /// It is this element, counted from 1, of an array at the top.
+    /// Its number in a top-level array, counted from 1.
     Element(usize),
 }
 
@@ -36,10 +36,10 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why there is no row at a place.
+/// The reason why the stream has no row here.
 #[derive(Debug)]
 pub(super) enum StreamError {
-    /// The text that begins on this line is not JSON.
+    /// The input that begins on this line is not JSON.
     Json { line: usize, reason: &'static str },
     /// The stream can't be read any further.
     Io(io::Error),
@@ -54,10 +54,10 @@ impl fmt::Display for StreamError {
     }
 }
 
-/// What may come next between rows.
+/// The tokens that are valid next between rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Between {
-    /// A value at the top.
+    /// A top-level value.
     Top,
     /// A value in an array, or its end.
     First,
@@ -65,14 +65,14 @@ enum Between {
     Comma,
     /// A value in an array, after a comma.
     Element,
-    /// Any of these, after text that was not JSON.
+    /// Any of these, after input that was not JSON.
     Anything,
 }
 
 /// The rows of a stream.
 pub(super) struct Rows<R> {
     input: R,
-    /// Bytes that are read once more, from `at` on.
+    /// Bytes that are read again before the input, from `at` on.
     again: Vec<u8>,
     at: usize,
     /// The row that is being read.
@@ -81,7 +81,7 @@ pub(super) struct Rows<R> {
     between: Between,
     elements: usize,
     begun: bool,
-    /// Whether the next byte is the first one of a line.
+    /// Whether the next byte is the first of a line.
     line_begins: bool,
     row_bytes_max: usize,
 }
@@ -106,9 +106,9 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    /// Returns the bytes of the next row and its place; `None` at the end.
+    /// Returns the bytes of the next row and its position, or `None` at the end.
     ///
-    /// The brackets, commas and colons of a row are right; its strings and numbers may not be.
+    /// The structure of a row is checked. The caller MUST check its strings and numbers.
     pub(super) fn next(&mut self) -> Option<Result<(&[u8], Place), StreamError>> {
         match self.advance() {
             Ok(Some(place)) => Some(Ok((&self.row, place))),
@@ -129,7 +129,7 @@ impl<R: BufRead> Rows<R> {
                 return match self.between {
                     Between::Top | Between::Anything => Ok(None),
                     _ => {
-                        // Told once.
+                        // Reported once: the next call returns the end.
                         self.between = Between::Top;
                         Err(StreamError::Json { line, reason: "the array is not closed" })
                     }
@@ -141,6 +141,7 @@ impl<R: BufRead> Rows<R> {
                     self.bump();
                     (self.between, self.elements) = (Between::First, 0);
                 }
+                // Not after a comma: JSON allows no trailing one.
                 (b']', Between::First | Between::Comma | Between::Anything) => {
                     self.bump();
                     self.between = Between::Top;
@@ -150,7 +151,7 @@ impl<R: BufRead> Rows<R> {
                     self.between = Between::Element;
                 }
                 (_, Between::Comma) if self.line_begins => {
-                    // The line with the array was cut off, and this one is whole.
+                    // The line of the array was truncated; this line is a row of its own.
                     self.between = Between::Anything;
                     let reason = "expected `,` or `]` after an element";
                     return Err(StreamError::Json { line, reason });
@@ -166,7 +167,7 @@ impl<R: BufRead> Rows<R> {
                         });
                     }
                     if between == Between::Top {
-                        // Text that is no JSON is skipped to the end of its line, as other bad text is.
+                        // A bare word is skipped to the end of its line, like other invalid input.
                         if byte.is_ascii_alphabetic() && !is_literal(&self.row) {
                             return Err(self.resume(line, "expected a value"));
                         }
@@ -180,11 +181,11 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    /// A byte-order mark is no text.
+    /// Skips a byte-order mark, which Windows programs write.
     fn skip_mark(&mut self) -> Result<(), StreamError> {
         for expected in [0xef, 0xbb, 0xbf] {
             if self.peek()? != Some(expected) {
-                // Less than a whole mark is text, and no JSON.
+                // An incomplete mark is invalid input, and is read again as such.
                 self.again = std::mem::take(&mut self.row);
                 self.at = 0;
                 return Ok(());
@@ -213,7 +214,7 @@ impl<R: BufRead> Rows<R> {
                         return Err(Fault::Text("the value is nested too deep"));
                     }
                     self.take();
-                    // The byte that closes it: `}` and `]` stand two places behind.
+                    // The closing byte: in ASCII, `}` and `]` are two after `{` and `[`.
                     open.push(byte + 2);
                     expect = if byte == b'{' { Expect::KeyOrEnd } else { Expect::ValueOrEnd };
                     continue;
@@ -271,7 +272,7 @@ impl<R: BufRead> Rows<R> {
         let mut escaped = false;
         loop {
             match self.peek()? {
-                // A line that was cut off ends here, not at the next quote.
+                // JSON allows no line break in a string, so a truncated line ends here and not at the next quote.
                 None | Some(b'\n') => return Err(Fault::Text("a string is not closed")),
                 Some(byte) => {
                     if self.row.len() >= self.row_bytes_max {
@@ -287,7 +288,7 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    /// A number, `true`, `false` or `null`, up to the first byte that can't belong to one.
+    /// Reads a number, `true`, `false` or `null`, up to the first byte that can't belong to one.
     fn word(&mut self) -> Result<(), Fault> {
         while let Some(byte) = self.peek()? {
             if !byte.is_ascii_alphanumeric() && !b"+-.".contains(&byte) {
@@ -301,11 +302,12 @@ impl<R: BufRead> Rows<R> {
         Ok(())
     }
 
-    /// Skips to the next line that begins with a value, from the text that could not be read on.
+    /// Skips to the next line that begins with a value, and returns the error of the input before it.
     fn resume(&mut self, line: usize, reason: &'static str) -> StreamError {
         if let Err(error) = self.skip_lines(line) {
             return StreamError::Io(error);
         }
+        // The skipped input may have held brackets, so the state of the array is unknown.
         if self.between != Between::Top {
             self.between = Between::Anything;
         }
@@ -313,7 +315,7 @@ impl<R: BufRead> Rows<R> {
     }
 
     fn skip_lines(&mut self, line: usize) -> io::Result<()> {
-        // The text is read once more from its second byte on, because later lines of it may be rows.
+        // The input is read again from its second byte, because its later lines may be rows.
         let taken = self.row.len();
         if taken > 0 {
             if self.again.get(..self.at).is_some_and(|before| before.ends_with(&self.row)) {
@@ -339,6 +341,7 @@ impl<R: BufRead> Rows<R> {
             }
             match self.peek()? {
                 Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b'a'..=b'z') | None => return Ok(()),
+                // In an array, a line may also begin with the separator of the next element.
                 Some(b']' | b',') if self.between != Between::Top => return Ok(()),
                 Some(_) => {}
             }
@@ -352,14 +355,14 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    /// Takes the byte that was looked at into the row.
+    /// Appends the peeked byte to the row.
     fn take(&mut self) {
         if let Some(byte) = self.consume() {
             self.row.push(byte);
         }
     }
 
-    /// Skips the byte that was looked at.
+    /// Skips the peeked byte.
     fn bump(&mut self) {
         self.consume();
     }
@@ -369,7 +372,7 @@ impl<R: BufRead> Rows<R> {
             self.at += 1;
             *byte
         } else {
-            // The look at the byte filled the buffer.
+            // The peek has filled the buffer.
             let byte = self.input.fill_buf().ok()?.first().copied()?;
             self.input.consume(1);
             byte
@@ -380,7 +383,7 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-/// What may come next inside of a row.
+/// The tokens that are valid next inside of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expect {
     Value,
@@ -391,12 +394,12 @@ enum Expect {
     CommaOrEnd,
 }
 
-/// Whether a word is one of JSON's.
+/// Returns whether a word is a literal of JSON.
 fn is_literal(word: &[u8]) -> bool {
     [&b"true"[..], b"false", b"null"].contains(&word)
 }
 
-/// Why a row can't be read.
+/// The reason why a row can't be read.
 enum Fault {
     Text(&'static str),
     Io(io::Error),

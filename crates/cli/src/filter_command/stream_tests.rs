@@ -1,7 +1,7 @@
-//! Goal: any stream of JSON values gives its rows, whatever stands between them and however it is cut into reads.
+//! Goal: any stream of JSON values returns its rows, for any white space between them and any size of reads.
 //!
-//! Method: values are written with random white space and line ends, and compared with what was written; broken lines are put
-//! between whole ones.
+//! Method: random values are written with random white space and read back; broken lines are inserted between valid
+//! ones.
 
 use std::io::{BufReader, Read};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::filter_command::*;
 
-/// The rows and the errors of a stream.
+/// Returns the rows and the errors of a stream.
 fn read(input: &[u8], buffer: usize) -> (Vec<String>, Vec<String>) {
     let mut rows = Rows::new(BufReader::with_capacity(buffer, input));
     let (mut found, mut errors) = (Vec::new(), Vec::new());
@@ -70,7 +70,7 @@ fn an_array_continues_after_a_broken_element() {
     assert_eq!(errors.len(), 1, "{errors:?}");
 }
 
-/// Many elements that are made while they are read, so that holding them would show.
+/// An array that is generated while it is read, so that the memory of a reader that holds it would grow.
 struct Endless {
     left: usize,
     most: usize,

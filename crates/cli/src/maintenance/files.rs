@@ -1,7 +1,7 @@
-//! Files and directories that get their names when they are whole.
+//! Files and directories that get their final name once they are complete.
 //!
-//! What is written has a temporary name beside the final one. After a failure nothing is left under
-//! either, so that the same command can be run again; after a crash at most the temporary one.
+//! They are written under a temporary name beside the final one. A failure leaves neither name, so that the
+//! command can be repeated; a crash leaves at most the temporary one.
 
 use std::error::Error;
 use std::fmt;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use statehold_server_core::fs::private;
 
-/// A file that can't be used.
+/// The error of a file, with its path.
 #[derive(Debug)]
 pub(super) struct FileError {
     path: PathBuf,
@@ -28,19 +28,20 @@ impl fmt::Display for FileError {
 
 impl Error for FileError {}
 
+/// Returns a conversion of I/O errors that adds the path.
 pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> FileError {
     let path = path.to_owned();
     move |source| FileError { path, source }
 }
 
-/// Removes what has a temporary name, unless it got its final one.
+/// A temporary name. Dropping it deletes its file or directory, unless `kept` is set.
 struct Temporary {
     path: PathBuf,
     kept: bool,
 }
 
 impl Temporary {
-    /// A new name in `dir` for what will be called `name`.
+    /// Creates a new name in `dir` for the final name `name`.
     fn new(dir: &Path, name: &Path) -> Self {
         let name = name.file_name().unwrap_or_default().to_string_lossy();
         let path = dir.join(format!(".{name}.{}.partial", Uuid::new_v4().simple()));
@@ -51,19 +52,24 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.kept {
-            // Its own failure would hide the one that is reported.
+            // Best effort: its failure would hide the reported one. After a hard link, this deletes the second name.
             let _ = fs::remove_file(&self.path).or_else(|_| fs::remove_dir_all(&self.path));
         }
     }
 }
 
-/// Writes a new file, which only its owner can read: durable and whole on return, and not there at all
-/// after an error. A file that exists is an error and stays as it is.
+/// Writes a new file that only its owner can read, and returns the result of `write`.
+///
+/// The file is complete and durable on return.
+///
+/// # Errors
+/// Returns [`FileError`] if a file exists under `path`, which stays unchanged, or if the write fails, which
+/// creates no file.
 pub(super) fn write_new<T>(
     path: &Path,
     write: impl FnOnce(&File) -> io::Result<T>,
 ) -> Result<T, FileError> {
-    // Before the work, which may take long; the link below is what guarantees it.
+    // An early check, because the work may take long; the link below guarantees it.
     if fs::symlink_metadata(path).is_ok() {
         return Err(at(path)(io::ErrorKind::AlreadyExists.into()));
     }
@@ -77,39 +83,43 @@ pub(super) fn write_new<T>(
     Ok(value)
 }
 
-/// Gives a file its final name, if no other file has it.
+/// Moves a file to its final name, unless another file has it.
 fn name(from: &Path, to: &Path) -> io::Result<()> {
     match fs::hard_link(from, to) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            // A file system without links: the name was free a moment ago.
+            // A file system without hard links. A rename may replace a file created since the check.
             fs::rename(from, to)
         }
         linked => linked,
     }
 }
 
+/// Makes the names in a directory durable.
 fn sync(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
 fn parent(path: &Path) -> &Path {
     match path.parent() {
+        // The parent of a relative name is empty, which is no path that can be opened.
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
 }
 
-/// Fills a data directory. One that does not exist is filled under a temporary name and is there as a
-/// whole or not at all; in one without a store, the files that `fill` created are removed when it fails.
+/// Fills a data directory, and returns the result of `fill`.
+///
+/// A missing directory is filled under a temporary name, and appears complete or not at all. In an existing one
+/// without a store, a failure deletes the files that `fill` created.
 pub(super) fn fill_dir<T>(
     dir: &Path,
     fill: impl FnOnce(&Path) -> Result<T, Box<dyn Error>>,
 ) -> Result<T, Box<dyn Error>> {
-    // One that exists keeps its owner and mode, whatever is in it.
+    // An existing directory keeps its owner and mode.
     if fs::symlink_metadata(dir).is_ok() {
         return fill_existing(dir, fill);
     }
-    // Not in the parent when that is missing too: it would be left behind after a failure.
+    // In the nearest existing ancestor: parents that had to be created would be left behind by a failure.
     let mut above = parent(dir);
     while !above.is_dir() {
         above = parent(above);
@@ -119,7 +129,7 @@ pub(super) fn fill_dir<T>(
     private::create_dir_all(parent(dir)).map_err(at(parent(dir)))?;
     fs::rename(&temporary.path, dir).map_err(at(dir))?;
     temporary.kept = true;
-    // Each name is durable with the directory that it is in.
+    // A name is durable once the directory that holds it is synced.
     let mut named = parent(dir);
     loop {
         sync(named).map_err(at(named))?;
@@ -135,10 +145,10 @@ fn fill_existing<T>(
     fill: impl FnOnce(&Path) -> Result<T, Box<dyn Error>>,
 ) -> Result<T, Box<dyn Error>> {
     let files = ["rows.redb", "log.redb", "lock"].map(|name| dir.join(name));
-    // Files that a store creates have these names before they are whole.
+    // The store creates its files under these names, and renames them when they are complete.
     let unfinished = ["rows.new", "log.new"].map(|name| dir.join(name));
     let is_missing = |path: &PathBuf| fs::symlink_metadata(path).is_err();
-    // With one of them there it is a store, whose lock is no part of it.
+    // A directory with any of these files holds a store, which must not be deleted.
     let created: Vec<PathBuf> = if files.iter().all(is_missing) {
         files.into_iter().chain(unfinished).filter(is_missing).collect()
     } else {
@@ -146,6 +156,7 @@ fn fill_existing<T>(
     };
     fill(dir).inspect_err(|_| {
         for path in &created {
+            // Best effort, like the drop of a temporary name.
             let _ = fs::remove_file(path);
         }
     })

@@ -111,7 +111,7 @@ fn a_scalar_outside_of_an_object_has_no_result() {
         let input = format!("{{\"n\": 2}}\n{scalar}\n{{\"n\": 3}}\n");
         let (status, output, error) = filter("n != 1", &input);
         assert_eq!((status, &*output), (2, "{\"n\":2}\n"), "{scalar}");
-        assert!(error.starts_with("statehold filter: line 2: no object"), "{error}");
+        assert!(error.starts_with("statehold filter: line 2: not an object"), "{error}");
         let (status, output, error) = run(&["filter", "--on-error=skip", "n != 1"], &input);
         assert_eq!((status, &*output), (0, "{\"n\":2}\n{\"n\":3}\n"), "{scalar}");
         assert!(error.ends_with("skipped 1 value\n"), "{error}");
