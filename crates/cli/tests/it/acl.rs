@@ -214,9 +214,9 @@ fn an_invalid_acl_file_stops_the_start_with_its_line() {
     std::fs::write(&file, "[policy.read]\nplugins = \"read\"\n").unwrap();
     let data = dir.path().join("data");
     let output = command(&data).arg("--acl").arg(&file).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && !data.exists());
-    assert!(told.contains(&format!("{}:2: unknown field `plugins`", file.display())), "{told}");
+    assert!(stderr.contains(&format!("{}:2: unknown field `plugins`", file.display())), "{stderr}");
 }
 
 #[test]

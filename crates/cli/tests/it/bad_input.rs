@@ -171,8 +171,8 @@ fn filter_errors_show_the_position_and_the_nearest_field() {
         ("Secrets.password == xyzzy", "Secrets"),
         ("MountOptions.MountFlags is empty", "MountFlags"),
     ] {
-        let told = refused(expression);
-        assert!(told.contains('^') && told.contains(about), "{expression}: {told}");
+        let message = refused(expression);
+        assert!(message.contains('^') && message.contains(about), "{expression}: {message}");
     }
 }
 

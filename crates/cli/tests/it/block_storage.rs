@@ -121,8 +121,8 @@ fn an_attachment_has_connection_info_and_protects_its_volume() {
     let body = json!({"attachment": {
         "volume_uuid": volume, "instance_uuid": "30e6632e-3432-4cd1-84a1-a9905457833e",
     }});
-    let made = cloud.expect(200, "POST", "/attachments", &body);
-    let attachment = format!("/attachments/{}", made["attachment"]["id"].as_str().unwrap());
+    let created = cloud.expect(200, "POST", "/attachments", &body);
+    let attachment = format!("/attachments/{}", created["attachment"]["id"].as_str().unwrap());
     cloud.wait(&path, "reserved");
     assert_eq!(cloud.call("POST", "/attachments", &json!({"attachment": {}})).status, 400);
     let connector = json!({"attachment": {"connector": {"host": "h", "mountpoint": "/dev/vdb"}}});
@@ -151,12 +151,12 @@ fn an_attachment_has_connection_info_and_protects_its_volume() {
 fn types_show_the_encryption_of_their_volumes() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
-    let made = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
-    let path = format!("/types/{}/encryption", made["volume_type"]["id"].as_str().unwrap());
+    let created = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
+    let path = format!("/types/{}/encryption", created["volume_type"]["id"].as_str().unwrap());
     assert_eq!(cloud.expect(200, "GET", &path, &Value::Null), json!({}));
     let body = json!({"encryption": {"provider": "luks", "control_location": "front-end"}});
-    let made = cloud.expect(200, "POST", &path, &body);
-    let id = made["encryption"]["encryption_id"].as_str().unwrap();
+    let created = cloud.expect(200, "POST", &path, &body);
+    let id = created["encryption"]["encryption_id"].as_str().unwrap();
     let shown = cloud.expect(200, "GET", &path, &Value::Null);
     assert_eq!((&shown["encryption_id"], &shown["provider"]), (&json!(id), &json!("luks")));
     assert_eq!(cloud.call("POST", &path, &body).status, 400);
@@ -297,9 +297,9 @@ fn block_storage_alone_registers_no_node() {
     cloud.child.wait().unwrap();
     let rows = |table: &str| {
         let done = binary().arg("inspect").arg(&data).output().unwrap();
-        let told = String::from_utf8(done.stdout).unwrap();
-        let line = told.lines().find(|line| line.split_whitespace().any(|word| word == table));
-        line.unwrap_or_else(|| panic!("no {table} in {told}")).to_owned()
+        let stdout = String::from_utf8(done.stdout).unwrap();
+        let line = stdout.lines().find(|line| line.split_whitespace().any(|word| word == table));
+        line.unwrap_or_else(|| panic!("no {table} in {stdout}")).to_owned()
     };
     assert!(rows("nodes").contains(" 0 rows"), "{}", rows("nodes"));
     assert!(!data.join("host_volumes").exists() && !data.join("intents").exists());
@@ -325,8 +325,8 @@ fn two_back_ends_have_two_directories() {
         command.arg("--backend").arg(format!("{name}={}", dir.path().join("same").display()));
     }
     let done = command.arg("--data-dir").arg(dir.path().join("data")).output().unwrap();
-    let told = String::from_utf8(done.stderr).unwrap();
-    assert!(told.contains("two back ends have the same name or directory"), "{told}");
+    let stderr = String::from_utf8(done.stderr).unwrap();
+    assert!(stderr.contains("two back ends have the same name or directory"), "{stderr}");
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn a_restart_finishes_interrupted_volume_work() {
             known.push((round, cloud.create("/volumes", &json!({"volume": {"size": 1}}))));
         }
         // A third crash would mark the creation as failed.
-        for (_, id) in known.iter().filter(|(made, _)| *made == round - 2) {
+        for (_, id) in known.iter().filter(|(created, _)| *created == round - 2) {
             cloud.wait(&format!("/volumes/{id}"), "available");
         }
         if round > 1 {

@@ -45,10 +45,10 @@ fn setting(arguments: &[&str]) -> Setting {
 fn roles_and_projects_decide_the_rights_of_a_token() {
     let Setting { cloud, .. } = &setting(&[]);
     let body = json!({"volume": {"size": 1, "name": "own"}});
-    let made = call(cloud, "t-member", "POST", "/v3/p1/volumes", &body);
-    assert_eq!(made.status, 202, "{}", made.body);
-    let id = made.json()["volume"]["id"].as_str().unwrap().to_owned();
-    assert_eq!(made.json()["volume"]["user_id"], "user-of-p1");
+    let created = call(cloud, "t-member", "POST", "/v3/p1/volumes", &body);
+    assert_eq!(created.status, 202, "{}", created.body);
+    let id = created.json()["volume"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(created.json()["volume"]["user_id"], "user-of-p1");
     let path = format!("/v3/volumes/{id}");
 
     // Other projects MUST NOT learn that the volume exists.
@@ -282,8 +282,8 @@ fn releases(volume: &str, attachment: &str) -> [(&'static str, String, Value); 4
 
 /// Attaches a new volume, to an instance if one is named. Returns the volume's path and the attachment's ID.
 fn attached(cloud: &Cloud, instance: Option<&str>) -> (String, String) {
-    let made = call(cloud, "t-member", "POST", "/v3/volumes", &json!({"volume": {"size": 1}}));
-    let id = made.json()["volume"]["id"].as_str().unwrap().to_owned();
+    let created = call(cloud, "t-member", "POST", "/v3/volumes", &json!({"volume": {"size": 1}}));
+    let id = created.json()["volume"]["id"].as_str().unwrap().to_owned();
     let path = format!("/v3/volumes/{id}");
     let until = Instant::now() + cloud::PATIENCE;
     while get(cloud, "t-member", &path).json()["volume"]["status"] != "available" {
@@ -295,9 +295,9 @@ fn attached(cloud: &Cloud, instance: Option<&str>) -> (String, String) {
         body["instance_uuid"] = instance.into();
     }
     let body = json!({ "attachment": body });
-    let made = call(cloud, "t-member", "POST", "/v3/attachments", &body);
-    assert_eq!(made.status, 200, "{}", made.body);
-    let attachment = made.json()["attachment"]["id"].as_str().unwrap().to_owned();
+    let created = call(cloud, "t-member", "POST", "/v3/attachments", &body);
+    assert_eq!(created.status, 200, "{}", created.body);
+    let attachment = created.json()["attachment"]["id"].as_str().unwrap().to_owned();
     let complete = json!({"os-complete": {}});
     let action = format!("/v3/attachments/{attachment}/action");
     assert_eq!(call(cloud, "t-member", "POST", &action, &complete).status, 204);
@@ -367,8 +367,8 @@ fn owners_release_attachments_that_no_instance_uses() {
         assert!(reply.status < 300, "{method} {path} {body}: {}", reply.body);
     }
     // An attachment without a connector has no connection that an instance could use.
-    let made = call(cloud, "t-member", "POST", "/v3/volumes", &json!({"volume": {"size": 1}}));
-    let id = made.json()["volume"]["id"].as_str().unwrap().to_owned();
+    let created = call(cloud, "t-member", "POST", "/v3/volumes", &json!({"volume": {"size": 1}}));
+    let id = created.json()["volume"]["id"].as_str().unwrap().to_owned();
     let until = Instant::now() + cloud::PATIENCE;
     let path = format!("/v3/volumes/{id}");
     while get(cloud, "t-member", &path).json()["volume"]["status"] != "available" {
@@ -376,8 +376,8 @@ fn owners_release_attachments_that_no_instance_uses() {
         std::thread::yield_now();
     }
     let body = json!({"attachment": {"volume_uuid": id, "instance_uuid": INSTANCE}});
-    let made = call(cloud, "t-member", "POST", "/v3/attachments", &body);
-    let path = format!("/v3/attachments/{}", made.json()["attachment"]["id"].as_str().unwrap());
+    let created = call(cloud, "t-member", "POST", "/v3/attachments", &body);
+    let path = format!("/v3/attachments/{}", created.json()["attachment"]["id"].as_str().unwrap());
     assert_eq!(call(cloud, "t-member", "DELETE", &path, &Value::Null).status, 200);
 }
 

@@ -74,9 +74,9 @@ fn a_restore_equals_the_volume_at_the_backup() {
     assert_eq!(&read(dir.path(), &volume, 1 << 20), b"then");
     assert_eq!(read(dir.path(), &volume, 5 << 20), [0; 4]);
     let path = format!("/backups/{changes}/restore");
-    let made = cloud.expect(202, "POST", &path, &json!({"restore": {"name": "new"}}));
-    assert_eq!(made["restore"]["volume_name"], "new");
-    let new = made["restore"]["volume_id"].as_str().unwrap().to_owned();
+    let created = cloud.expect(202, "POST", &path, &json!({"restore": {"name": "new"}}));
+    assert_eq!(created["restore"]["volume_name"], "new");
+    let new = created["restore"]["volume_id"].as_str().unwrap().to_owned();
     cloud.wait(&format!("/volumes/{new}"), "available");
     assert_eq!(&read(dir.path(), &new, 5 << 20), b"more");
     let body = json!({"volume": {"backup_id": changes, "size": 2}});
@@ -125,9 +125,9 @@ fn a_volume_in_use_is_backed_up_atomically_and_only_by_force() {
     let of_snapshot = back_up(&cloud, &json!({"volume_id": volume, "snapshot_id": snapshot}));
     for (backup, text) in [(backup, b"then"), (of_snapshot, b"next")] {
         let path = format!("/backups/{backup}/restore");
-        let made = cloud.expect(202, "POST", &path, &json!({"restore": {}}));
-        let new = made["restore"]["volume_id"].as_str().unwrap().to_owned();
-        assert_eq!(made["restore"]["volume_name"], format!("restore_backup_{backup}"));
+        let created = cloud.expect(202, "POST", &path, &json!({"restore": {}}));
+        let new = created["restore"]["volume_id"].as_str().unwrap().to_owned();
+        assert_eq!(created["restore"]["volume_name"], format!("restore_backup_{backup}"));
         cloud.wait(&format!("/volumes/{new}"), "available");
         assert_eq!(&read(dir.path(), &new, 0), text);
     }
@@ -169,12 +169,15 @@ fn exported_records_import_backups_into_another_cloud() {
     drop(cloud);
 
     let cloud = Cloud::start_with(other.path(), &flags);
-    let made = cloud.expect(201, "POST", "/backups/import_record", &record);
-    assert_eq!((&made["backup"]["id"], &made["backup"]["name"]), (&json!(backup), &json!("far")));
+    let created = cloud.expect(201, "POST", "/backups/import_record", &record);
+    assert_eq!(
+        (&created["backup"]["id"], &created["backup"]["name"]),
+        (&json!(backup), &json!("far"))
+    );
     cloud.wait(&format!("/backups/{backup}"), "available");
-    let made =
+    let created =
         cloud.expect(202, "POST", &format!("/backups/{backup}/restore"), &json!({"restore": {}}));
-    let new = made["restore"]["volume_id"].as_str().unwrap().to_owned();
+    let new = created["restore"]["volume_id"].as_str().unwrap().to_owned();
     cloud.wait(&format!("/volumes/{new}"), "available");
     assert_eq!(&read(other.path(), &new, 0), b"then");
 }
@@ -202,8 +205,8 @@ fn a_record_under_another_id_is_restored_and_keeps_its_data() {
     cloud.expect(202, "DELETE", &format!("/backups/{backup}"), &Value::Null);
     cloud.wait(&format!("/backups/{backup}"), "404");
     let path = format!("/backups/{other}/restore");
-    let made = cloud.expect(202, "POST", &path, &json!({"restore": {}}));
-    let new = made["restore"]["volume_id"].as_str().unwrap().to_owned();
+    let created = cloud.expect(202, "POST", &path, &json!({"restore": {}}));
+    let new = created["restore"]["volume_id"].as_str().unwrap().to_owned();
     let row = cloud.wait(&format!("/volumes/{new}"), "available");
     assert_eq!((&row["description"], &row["metadata"]["k"]), (&json!("mine"), &json!("v")));
     assert_eq!(&read(dir.path(), &new, 0), b"then");
@@ -250,20 +253,20 @@ fn files_of_a_back_end_are_listed_and_managed() {
         let body = json!({"volume": {
             "host": host, "ref": {"source-name": reference}, "name": "mine", "bootable": true,
         }});
-        let made = cloud.create("/manageable_volumes", &body);
-        let row = cloud.wait(&format!("/volumes/{made}"), status);
+        let created = cloud.create("/manageable_volumes", &body);
+        let row = cloud.wait(&format!("/volumes/{created}"), status);
         if status == "available" {
             assert_eq!((&row["size"], &row["bootable"]), (&json!(2), &json!("true")));
-            assert_eq!(&read(dir.path(), &made, 0), b"then");
-            assert_eq!(fs::metadata(file(dir.path(), &made)).unwrap().len(), 2 << 30);
+            assert_eq!(&read(dir.path(), &created, 0), b"then");
+            assert_eq!(fs::metadata(file(dir.path(), &created)).unwrap().len(), 2 << 30);
             let listed = list("/os-volume-manage/detail");
-            assert_eq!(listed["manageable-volumes"][0]["cinder_id"], made);
-            let again = json!({"volume": {"host": host, "ref": format!("volume-{made}")}});
+            assert_eq!(listed["manageable-volumes"][0]["cinder_id"], created);
+            let again = json!({"volume": {"host": host, "ref": format!("volume-{created}")}});
             assert_eq!(cloud.call("POST", "/manageable_volumes", &again).status, 400);
         } else {
             // A volume that was never managed is only removed from the table; its file stays.
-            cloud.expect(202, "DELETE", &format!("/volumes/{made}"), &Value::Null);
-            cloud.wait(&format!("/volumes/{made}"), "404");
+            cloud.expect(202, "DELETE", &format!("/volumes/{created}"), &Value::Null);
+            cloud.wait(&format!("/volumes/{created}"), "404");
         }
     }
 

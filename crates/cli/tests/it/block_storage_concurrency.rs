@@ -47,14 +47,14 @@ impl Wanted<'_> {
         let body = json!({"attachment": {
             "volume_uuid": self.volume, "instance_uuid": instance, "connector": connector,
         }});
-        let made = self.cloud.call("POST", "/attachments", &body);
-        match made.status {
+        let created = self.cloud.call("POST", "/attachments", &body);
+        match created.status {
             200 => {}
             400 => return false,
-            other => panic!("an attachment is answered {other}: {}", made.body),
+            other => panic!("an attachment is answered {other}: {}", created.body),
         }
-        let made = made.json();
-        let path = format!("/attachments/{}", made["attachment"]["id"].as_str().unwrap());
+        let created = created.json();
+        let path = format!("/attachments/{}", created["attachment"]["id"].as_str().unwrap());
         let complete = json!({"os-complete": {}});
         self.cloud.expect(204, "POST", &format!("{path}/action"), &complete);
         let own = self.hold(|row| row["server_id"] == *instance);
@@ -109,14 +109,14 @@ fn a_single_attach_volume_never_has_two_attachments() {
 
 /// Creates volumes from many threads at the same time, and returns how many were accepted.
 fn make_all(cloud: &Cloud, gib: u32) -> usize {
-    let (start, made) = (Barrier::new(MAKERS), AtomicUsize::new(0));
+    let (start, created) = (Barrier::new(MAKERS), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..MAKERS {
             scope.spawn(|| {
                 start.wait();
                 let reply = cloud.call("POST", "/volumes", &json!({"volume": {"size": gib}}));
                 match reply.status {
-                    202 => made.fetch_add(1, Ordering::SeqCst),
+                    202 => created.fetch_add(1, Ordering::SeqCst),
                     413 => 0,
                     other => panic!("{other}: {}", reply.body),
                 };
@@ -129,7 +129,7 @@ fn make_all(cloud: &Cloud, gib: u32) -> usize {
             });
         }
     });
-    made.into_inner()
+    created.into_inner()
 }
 
 #[test]

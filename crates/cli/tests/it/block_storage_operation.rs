@@ -268,8 +268,8 @@ fn hints_choose_the_back_end_of_a_volume() {
     let other = json!({"volume": {"size": 1}, "OS-SCH-HNT:scheduler_hints": {"same_host": on_a}});
     let token = ("x-auth-token", "u2:p2");
     let headers = [cloud::JSON, token, cloud::LATEST];
-    let made = cloud.send("POST", "/v3/p2/volumes", other.to_string().as_bytes(), &headers);
-    let path = format!("/v3/p2/volumes/{}", made.json()["volume"]["id"].as_str().unwrap());
+    let created = cloud.send("POST", "/v3/p2/volumes", other.to_string().as_bytes(), &headers);
+    let path = format!("/v3/p2/volumes/{}", created.json()["volume"]["id"].as_str().unwrap());
     let until = std::time::Instant::now() + cloud::PATIENCE;
     while cloud.send("GET", &path, b"", &headers).json()["volume"]["status"] != "error" {
         assert!(std::time::Instant::now() < until, "{path}");

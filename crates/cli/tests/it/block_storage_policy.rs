@@ -147,8 +147,8 @@ fn a_write_checks_only_its_own_action() {
     assert_eq!(get(cloud, "storage", &path), 403);
     send("DELETE", &path, &Value::Null, 202);
 
-    let made = send("POST", "/v3/volumes", &json!({"volume": {"size": 1}}), 202);
-    let volume = id(&made, "volume");
+    let created = send("POST", "/v3/volumes", &json!({"volume": {"size": 1}}), 202);
+    let volume = id(&created, "volume");
     assert_eq!(get(cloud, "storage", &format!("/v3/volumes/{volume}")), 403);
     let until = Instant::now() + cloud::PATIENCE;
     loop {
@@ -174,8 +174,8 @@ fn a_write_checks_only_its_own_action() {
 fn by_default_members_do_not_see_the_encryption_of_types() {
     let Setting { cloud, .. } = &setting("");
     let body = json!({"volume_type": {"name": "t"}});
-    let made = call(cloud, "admin", "POST", "/v3/types", &body).json();
-    let path = format!("/v3/types/{}", made["volume_type"]["id"].as_str().unwrap());
+    let created = call(cloud, "admin", "POST", "/v3/types", &body).json();
+    let path = format!("/v3/types/{}", created["volume_type"]["id"].as_str().unwrap());
     assert_eq!(get(cloud, "one", &path), 200);
     for path in [format!("{path}/encryption"), format!("{path}/encryption/cipher")] {
         assert_eq!(get(cloud, "one", &path), 403, "{path}");

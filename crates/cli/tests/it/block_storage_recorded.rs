@@ -19,7 +19,7 @@ const ADMIN: (&str, &str) =
 /// Returns the reason for an intended difference from the recording.
 fn differs(call: &Call) -> Option<&'static str> {
     Some(match call.at {
-        6 => "the versions are told to all, as clients that have no token yet ask for them",
+        6 => "version documents need no token, because clients request them first",
         12 => "version 3.71 came after the recording",
         29 => "an empty body is the client's fault: 400 instead of 500",
         98 | 127 | 231 | 519..=522 => "members may look for parts of names here",
@@ -29,7 +29,7 @@ fn differs(call: &Call) -> Option<&'static str> {
         556 => "which parts of a service log is its own matter",
         344 | 347 => "the backup is restored by then",
         533 | 535 | 541 => "ordered by names that have other IDs",
-        539 | 543 => "it is told which volume a snapshot is of",
+        539 | 543 => "the reply names the volume of a snapshot",
         567 => "the volume is taken over here",
         405 => "only the identity service knows which projects there are, and isn't asked",
         _ => return None,

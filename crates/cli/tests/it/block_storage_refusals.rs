@@ -133,8 +133,8 @@ fn failed_restore_to_a_new_volume_is_an_error_of_restoring() {
     cloud.wait(&path, "available");
     let restore = |cloud: &Cloud| {
         let body = json!({"restore": {}});
-        let made = cloud.expect(202, "POST", &format!("{path}/restore"), &body);
-        format!("/volumes/{}", made["restore"]["volume_id"].as_str().unwrap())
+        let created = cloud.expect(202, "POST", &format!("{path}/restore"), &body);
+        format!("/volumes/{}", created["restore"]["volume_id"].as_str().unwrap())
     };
     let whole = restore(&cloud);
     // The request returns once the volume has left `creating`.

@@ -20,8 +20,8 @@ fn other(cloud: &Cloud, version: &str, method: &str, path: &str, body: &Value) -
     cloud.send(method, &format!("/v3{path}"), &body, &headers)
 }
 
-fn id(made: &Value) -> &str {
-    made.as_object().unwrap().values().next().unwrap()["id"].as_str().unwrap()
+fn id(created: &Value) -> &str {
+    created.as_object().unwrap().values().next().unwrap()["id"].as_str().unwrap()
 }
 
 #[test]
@@ -32,8 +32,8 @@ fn a_transfer_moves_a_volume_to_the_holder_of_its_key() {
     let offer = json!({"transfer": {"volume_id": volume, "no_snapshots": true}});
     // The path of versions before 3.55 lacks `no_snapshots`.
     assert_eq!(cloud.call("POST", "/os-volume-transfer", &offer).status, 400);
-    let made = cloud.expect(202, "POST", "/volume-transfers", &offer);
-    let (id, key) = (id(&made).to_owned(), made["transfer"]["auth_key"].as_str().unwrap());
+    let created = cloud.expect(202, "POST", "/volume-transfers", &offer);
+    let (id, key) = (id(&created).to_owned(), created["transfer"]["auth_key"].as_str().unwrap());
     assert!(key.len() == 16 && key.bytes().all(|byte| byte.is_ascii_hexdigit()), "{key}");
     for path in ["/volume-transfers", "/volume-transfers/detail", "/os-volume-transfer/detail"] {
         let list = cloud.expect(200, "GET", path, &NONE);
@@ -56,8 +56,8 @@ fn a_transfer_moves_a_volume_to_the_holder_of_its_key() {
     assert_eq!(own["volume"]["os-vol-tenant-attr:tenant_id"], "p2");
 
     let offer = json!({"transfer": {"volume_id": volume}});
-    let made = cloud.expect(202, "POST", "/os-volume-transfer", &offer);
-    let path = format!("/os-volume-transfer/{}", made["transfer"]["id"].as_str().unwrap());
+    let created = cloud.expect(202, "POST", "/os-volume-transfer", &offer);
+    let path = format!("/os-volume-transfer/{}", created["transfer"]["id"].as_str().unwrap());
     cloud.expect(200, "GET", &path, &NONE);
     cloud.expect(202, "DELETE", &path, &NONE);
     cloud.expect(404, "GET", &path, &NONE);
@@ -67,12 +67,12 @@ fn a_transfer_moves_a_volume_to_the_holder_of_its_key() {
 fn a_get_associates_a_type_with_qos_specs() {
     let (cloud, _dir) = cloud();
     let spec = json!({"qos_specs": {"name": "slow", "consumer": "front-end", "read_iops": "100"}});
-    let made = cloud.expect(200, "POST", "/qos-specs", &spec);
-    let path = format!("/qos-specs/{}", made["qos_specs"]["id"].as_str().unwrap());
-    assert_eq!(made["qos_specs"]["specs"], json!({"read_iops": "100"}));
-    assert_eq!(cloud.expect(200, "GET", &path, &NONE), made);
-    let made = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
-    let bind = format!("{path}/associate?vol_type_id={}", id(&made));
+    let created = cloud.expect(200, "POST", "/qos-specs", &spec);
+    let path = format!("/qos-specs/{}", created["qos_specs"]["id"].as_str().unwrap());
+    assert_eq!(created["qos_specs"]["specs"], json!({"read_iops": "100"}));
+    assert_eq!(cloud.expect(200, "GET", &path, &NONE), created);
+    let created = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
+    let bind = format!("{path}/associate?vol_type_id={}", id(&created));
     // HEAD of an endpoint whose GET changes state MUST NOT change it.
     let head = cloud.call("HEAD", &bind, &NONE);
     assert_eq!(head.status, 404);
@@ -145,16 +145,16 @@ fn a_message_has_the_reason_of_a_failed_creation() {
 #[test]
 fn the_encryption_of_a_type_changes_until_a_volume_uses_it() {
     let (cloud, _dir) = cloud();
-    let made = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
-    let path = format!("/types/{}/encryption", id(&made));
+    let created = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
+    let path = format!("/types/{}/encryption", id(&created));
     let change = json!({"encryption": {"key_size": 128}});
     assert_eq!(cloud.call("PUT", &format!("{path}/x"), &change).status, 404);
     // The stock client sends null for each option that its user omits.
     let body = json!({"encryption": {
         "provider": "luks", "control_location": "front-end", "cipher": null, "key_size": null,
     }});
-    let made = cloud.expect(200, "POST", &path, &body);
-    let old = made["encryption"]["encryption_id"].as_str().unwrap();
+    let created = cloud.expect(200, "POST", &path, &body);
+    let old = created["encryption"]["encryption_id"].as_str().unwrap();
     cloud.expect(202, "DELETE", &format!("{path}/{old}"), &NONE);
     for bad in [json!("x"), json!(-1), json!("-1"), json!(1.5), json!(1_u64 << 31)] {
         let body = json!({"encryption": {
@@ -165,8 +165,8 @@ fn the_encryption_of_a_type_changes_until_a_volume_uses_it() {
     let body = json!({"encryption": {
         "provider": "luks", "control_location": "front-end", "cipher": "aes", "key_size": "256",
     }});
-    let made = cloud.expect(200, "POST", &path, &body);
-    let id = made["encryption"]["encryption_id"].as_str().unwrap();
+    let created = cloud.expect(200, "POST", &path, &body);
+    let id = created["encryption"]["encryption_id"].as_str().unwrap();
     assert_eq!(cloud.expect(200, "PUT", &format!("{path}/{id}"), &change), change);
     let bad = json!({"encryption": {"control_location": "nowhere"}});
     assert_eq!(cloud.call("PUT", &format!("{path}/{id}"), &bad).status, 400);
@@ -195,8 +195,8 @@ fn the_encryption_of_a_type_changes_until_a_volume_uses_it() {
 fn connections_carry_the_limits_that_hosts_enforce() {
     let (cloud, _dir) = cloud();
     let spec = json!({"qos_specs": {"name": "slow", "consumer": "both", "total_iops_sec": "100"}});
-    let made = cloud.expect(200, "POST", "/qos-specs", &spec);
-    let qos = made["qos_specs"]["id"].as_str().unwrap();
+    let created = cloud.expect(200, "POST", "/qos-specs", &spec);
+    let qos = created["qos_specs"]["id"].as_str().unwrap();
     let named = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
     let bind = format!("/qos-specs/{qos}/associate?vol_type_id={}", id(&named));
     cloud.expect(202, "GET", &bind, &NONE);
@@ -255,8 +255,8 @@ fn bodies_are_refused_as_by_the_published_schemas() {
     let (cloud, _dir) = cloud();
     let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
     cloud.wait(&format!("/volumes/{volume}"), "available");
-    let made = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
-    let (kind, act) = (id(&made), format!("/volumes/{volume}/action"));
+    let created = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
+    let (kind, act) = (id(&created), format!("/volumes/{volume}/action"));
     let refused = |method: &str, path: &str, body: Value| cloud.refused(400, method, path, &body);
     for connector in [json!({"connector": null}), json!({"connector": 5}), json!({})] {
         refused("POST", &act, json!({ "os-initialize_connection": connector }));
@@ -328,8 +328,8 @@ fn bodies_are_accepted_as_by_the_published_schemas() {
     cloud.refused(400, "PUT", "/os-quota-sets/p9", &json!({"quota_set": {}}));
     let specs = json!({"a b/c": "1", "empty": null});
     let kind = json!({"volume_type": {"name": "t", "extra_specs": specs}});
-    let made = cloud.expect(200, "POST", "/types", &kind);
-    assert_eq!(made["volume_type"]["extra_specs"]["a b/c"], "1");
+    let created = cloud.expect(200, "POST", "/types", &kind);
+    assert_eq!(created["volume_type"]["extra_specs"]["a b/c"], "1");
     let reset = json!({"os-reset_status": {"status": "ERROR", "attach_status": ""}});
     cloud.expect(202, "POST", &path, &reset);
     cloud.wait(&format!("/volumes/{volume}"), "error");

@@ -139,20 +139,20 @@ fn one_write_wakes_one_of_ten_thousand_waiting_queries() {
 
 /// The acknowledged changes of one client.
 #[derive(Default)]
-struct Told {
+struct Acknowledged {
     /// By volume, whether the last acknowledged change is a claim; `None` while a claim or release is in flight.
     claimed: BTreeMap<String, Option<bool>>,
     /// By host volume, whether the last acknowledged change is its creation.
-    made: BTreeMap<String, bool>,
+    created: BTreeMap<String, bool>,
     index: u64,
 }
 
-impl Told {
+impl Acknowledged {
     /// Claims, releases, creates and deletes until the server is gone.
     fn run(server: &Server, who: usize, done: &AtomicUsize) -> Self {
-        let mut told = Self::default();
-        let _ = told.work(server, who, done);
-        told
+        let mut own = Self::default();
+        let _ = own.work(server, who, done);
+        own
     }
 
     fn work(&mut self, server: &Server, who: usize, done: &AtomicUsize) -> Result<(), ureq::Error> {
@@ -174,12 +174,12 @@ impl Told {
             let body = json!({ "Volume": { "Name": format!("host-{who}-{round}") } });
             let reply = self.send(server, "PUT", "/v1/volume/host/create", &body)?;
             let id = reply["Volume"]["ID"].as_str().unwrap().to_owned();
-            self.made.insert(id.clone(), true);
+            self.created.insert(id.clone(), true);
             done.fetch_add(1, Ordering::SeqCst);
             if round % 2 == 0 {
-                self.made.remove(&id);
+                self.created.remove(&id);
                 self.send(server, "DELETE", &format!("/v1/volume/host/{id}"), &json!({}))?;
-                self.made.insert(id, false);
+                self.created.insert(id, false);
                 done.fetch_add(1, Ordering::SeqCst);
             }
         }
@@ -205,10 +205,11 @@ fn a_kill_under_load_loses_no_claim_no_host_volume_and_no_index() {
     let server = start(dir.path(), &[]);
     register_many(&server, 16);
     let done = AtomicUsize::new(0);
-    let told: Vec<Told> = std::thread::scope(|threads| {
+    let acknowledged: Vec<Acknowledged> = std::thread::scope(|threads| {
         let (server, done) = (&server, &done);
-        let clients: Vec<_> =
-            (0..16).map(|who| threads.spawn(move || Told::run(server, who, done))).collect();
+        let clients: Vec<_> = (0..16)
+            .map(|who| threads.spawn(move || Acknowledged::run(server, who, done)))
+            .collect();
         while done.load(Ordering::SeqCst) < ENOUGH {
             std::thread::yield_now();
         }
@@ -224,17 +225,17 @@ fn a_kill_under_load_loses_no_claim_no_host_volume_and_no_index() {
     let index = server.put("/v1/namespace", &json!({ "Name": "after" })).ok().index.unwrap();
     assert!(after.index.unwrap() >= 1);
     let listed = server.get("/v1/volumes?type=host").ok().column("ID");
-    for told in &told {
-        assert!(index > told.index);
-        for (volume, claimed) in &told.claimed {
+    for acknowledged in &acknowledged {
+        assert!(index > acknowledged.index);
+        for (volume, claimed) in &acknowledged.claimed {
             let row = server.get(&format!("/v1/volume/csi/{volume}")).ok().json();
             let writers = row["WriteAllocs"].as_object().unwrap().len();
             if let Some(claimed) = claimed {
                 assert_eq!(writers, usize::from(*claimed), "{volume}");
             }
         }
-        for (id, made) in &told.made {
-            assert_eq!(listed.contains(id), *made, "{id}");
+        for (id, created) in &acknowledged.created {
+            assert_eq!(listed.contains(id), *created, "{id}");
         }
     }
     // Rows and directories agree, those of unacknowledged changes included.

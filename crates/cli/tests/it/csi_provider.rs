@@ -88,11 +88,11 @@ fn refused(reply: &Reply, status: u16, text: &str) {
 #[test]
 fn a_volume_is_created_and_deleted_with_its_file() {
     let fixture = Fixture::start();
-    let made = fixture.created("v");
-    let external = made["ExternalID"].as_str().unwrap().to_owned();
-    assert_eq!((&made["Capacity"], &made["Schedulable"]), (&json!(GIB), &json!(true)));
-    assert_eq!(made["CreateIndex"], made["ModifyIndex"]);
-    assert_eq!(fixture.get("v"), made);
+    let created = fixture.created("v");
+    let external = created["ExternalID"].as_str().unwrap().to_owned();
+    assert_eq!((&created["Capacity"], &created["Schedulable"]), (&json!(GIB), &json!(true)));
+    assert_eq!(created["CreateIndex"], created["ModifyIndex"]);
+    assert_eq!(fixture.get("v"), created);
     assert_eq!(fixture.files(), [&*external]);
     let listed = fixture.external();
     assert_eq!(
@@ -113,9 +113,9 @@ fn a_volume_is_created_and_deleted_with_its_file() {
 #[test]
 fn a_repeated_create_returns_the_volume_and_expands_it() {
     let fixture = Fixture::start();
-    let made = fixture.created("v");
+    let created = fixture.created("v");
     let again = fixture.created("v");
-    assert_eq!(again["ExternalID"], made["ExternalID"]);
+    assert_eq!(again["ExternalID"], created["ExternalID"]);
     assert_eq!(fixture.files().len(), 1);
     let mut larger = volume("v");
     larger["RequestedCapacityMin"] = json!(3 * GIB);
@@ -210,24 +210,24 @@ fn an_unknown_external_volume_can_not_be_registered() {
     unknown["ExternalID"] = json!("unknown");
     let reply = fixture.server.put("/v1/volumes", &json!({ "Volumes": [unknown] }));
     refused(&reply, 404, "controller validate volume: no such volume: \"unknown\"");
-    let made = fixture.created("w");
+    let created = fixture.created("w");
     fixture.server.delete("/v1/volume/csi/w").ok();
     assert_eq!(fixture.files().len(), 1);
     let mut known = volume("v");
-    known["ExternalID"] = made["ExternalID"].clone();
+    known["ExternalID"] = created["ExternalID"].clone();
     fixture.server.put("/v1/volumes", &json!({ "Volumes": [known] })).ok();
 }
 
 #[test]
 fn snapshots_are_taken_listed_used_and_deleted() {
     let fixture = Fixture::start();
-    let made = fixture.created("v");
+    let created = fixture.created("v");
     let take = |name: &str| {
         let body = json!({ "Snapshots": [{ "SourceVolumeID": "v", "Name": name }] });
         fixture.server.put("/v1/volumes/snapshot", &body).ok().json()["Snapshots"][0].clone()
     };
     let (monday, tuesday) = (take("monday"), take("tuesday"));
-    assert_eq!(monday["ExternalSourceVolumeID"], made["ExternalID"]);
+    assert_eq!(monday["ExternalSourceVolumeID"], created["ExternalID"]);
     assert_eq!((&monday["SizeBytes"], &monday["IsReady"]), (&json!(GIB), &json!(true)));
     assert_eq!(take("monday"), monday);
     let mut expected = [monday["ID"].clone(), tuesday["ID"].clone()];
@@ -268,12 +268,12 @@ fn snapshots_are_taken_listed_used_and_deleted() {
 #[test]
 fn a_claim_attaches_and_the_end_of_its_allocation_detaches() {
     let fixture = Fixture::start();
-    let made = fixture.created("v");
+    let created = fixture.created("v");
     fixture.allocation(ALLOC, "running");
     let claimed = fixture.claim("v", ALLOC).ok().json();
     let path = claimed["PublishContext"]["path"].as_str().unwrap();
     assert!(Path::new(path).is_file());
-    assert!(path.contains(made["ExternalID"].as_str().unwrap()));
+    assert!(path.contains(created["ExternalID"].as_str().unwrap()));
     let attached = || fixture.external()[0]["PublishedExternalNodeIDs"].clone();
     assert_eq!(attached(), json!([fixture.node()]));
     refused(&fixture.server.delete("/v1/volume/csi/v/delete"), 409, "volume in use: v");

@@ -92,7 +92,7 @@ fn a_repeated_registration_keeps_the_identity_of_a_volume() {
         "Name": "n", "Status": "ready", "CSINodePlugins": { "other": { "Healthy": true, "NodeInfo": {} } },
     })).ok();
     let first = with(&[("CloneID", json!("clone")), ("Parameters", json!({ "a": "b" }))]);
-    let made = server.register(&first).ok().json()["Volumes"][0].clone();
+    let created = server.register(&first).ok().json()["Volumes"][0].clone();
     let cases = [
         (vec![("Name", json!("x"))], "volume name cannot be updated"),
         (vec![("ExternalID", json!("x"))], "volume external ID cannot be updated"),
@@ -115,16 +115,16 @@ fn a_repeated_registration_keeps_the_identity_of_a_volume() {
         "unable to update volume: 2 errors occurred:\n\t* volume name cannot be updated\n\t* volume \
          external ID cannot be updated\n\n"
     );
-    assert_eq!(server.get("/v1/volume/csi/v").ok().json(), made);
+    assert_eq!(server.get("/v1/volume/csi/v").ok().json(), created);
     // An omitted member keeps its value.
     let again =
         with(&[("Name", json!("")), ("ExternalID", json!("")), ("Context", json!({ "c": "d" }))]);
     let again = server.register(&again).ok().json()["Volumes"][0].clone();
     for name in ["Name", "ExternalID", "CloneID", "Parameters", "CreateIndex", "CreateTime"] {
-        assert_eq!(again[name], made[name], "{name}");
+        assert_eq!(again[name], created[name], "{name}");
     }
     assert_eq!(again["Context"], json!({ "c": "d" }));
-    assert!(again["ModifyIndex"].as_u64() > made["ModifyIndex"].as_u64());
+    assert!(again["ModifyIndex"].as_u64() > created["ModifyIndex"].as_u64());
 }
 
 #[test]

@@ -222,14 +222,14 @@ fn an_interrupted_host_delete_finishes_on_a_full_disk() {
     };
     let server = Server::start(&data);
     let host = json!({ "Volume": { "Name": "h", "PluginID": "mkdir" } });
-    let made = server.put("/v1/volume/host/create", &host).ok().json()["Volume"].clone();
-    let id = made["ID"].as_str().unwrap();
+    let created = server.put("/v1/volume/host/create", &host).ok().json()["Volume"].clone();
+    let id = created["ID"].as_str().unwrap();
     server.kill();
     let request = json!({
-        "id": id, "name": "h", "namespace": "default", "node_id": made["NodeID"],
+        "id": id, "name": "h", "namespace": "default", "node_id": created["NodeID"],
         "node_pool": "default", "capacity_min": 0, "capacity_max": 0, "parameters": {},
     });
-    let work = json!({ "Delete": { "path": made["HostPath"] } });
+    let work = json!({ "Delete": { "path": created["HostPath"] } });
     let intent = json!({ "work": work, "plugin": "mkdir", "request": request });
     fs::write(intents.join(id), intent.to_string()).unwrap();
     fill(&intents.join("filler"));
@@ -238,7 +238,7 @@ fn an_interrupted_host_delete_finishes_on_a_full_disk() {
     server.wait_until_restored();
     assert_eq!(server.get("/statehold/v1/status").ok().json()["Writable"], true);
     assert_eq!(server.get(&format!("/v1/volume/host/{id}")).status, 404);
-    assert!(!Path::new(made["HostPath"].as_str().unwrap()).exists());
+    assert!(!Path::new(created["HostPath"].as_str().unwrap()).exists());
     assert!(!intents.join(id).exists());
     drop(server);
     drop(small);

@@ -107,20 +107,20 @@ fn a_volume_is_created_read_listed_and_deleted() {
     let reply = fixture.create(&volume("data")).ok();
     assert_eq!(reply.json()["Warnings"], "");
     assert_eq!(reply.json()["Index"], reply.index.unwrap());
-    let made = reply.json()["Volume"].clone();
-    assert_eq!(made["State"], "ready");
-    assert_eq!(made["NodeID"], fixture.node_id());
-    assert_eq!(made["NodePool"], "default");
-    assert_eq!(made["CreateIndex"], reply.index.unwrap());
-    assert_eq!(made["Allocations"], json!([]));
-    let path = PathBuf::from(made["HostPath"].as_str().unwrap());
-    assert_eq!(path, fixture.dir.path().join("host_volumes").join(id(&made)));
+    let created = reply.json()["Volume"].clone();
+    assert_eq!(created["State"], "ready");
+    assert_eq!(created["NodeID"], fixture.node_id());
+    assert_eq!(created["NodePool"], "default");
+    assert_eq!(created["CreateIndex"], reply.index.unwrap());
+    assert_eq!(created["Allocations"], json!([]));
+    let path = PathBuf::from(created["HostPath"].as_str().unwrap());
+    assert_eq!(path, fixture.dir.path().join("host_volumes").join(id(&created)));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o750);
 
-    assert_eq!(fixture.get(&id(&made)).ok().json(), made);
-    assert_eq!(fixture.get(&id(&made).to_uppercase()).ok().json(), made);
+    assert_eq!(fixture.get(&id(&created)).ok().json(), created);
+    assert_eq!(fixture.get(&id(&created).to_uppercase()).ok().json(), created);
     let list = fixture.server.get("/v1/volumes?type=host").ok();
-    assert_eq!(list.column("ID"), [id(&made)]);
+    assert_eq!(list.column("ID"), [id(&created)]);
     let shown = list.json()[0].clone();
     let members: Vec<_> = shown.as_object().unwrap().keys().cloned().collect();
     assert_eq!(
@@ -141,14 +141,14 @@ fn a_volume_is_created_read_listed_and_deleted() {
         ]
     );
 
-    let deleted = fixture.server.delete(&format!("/v1/volume/host/{}", id(&made))).ok();
+    let deleted = fixture.server.delete(&format!("/v1/volume/host/{}", id(&created))).ok();
     assert_eq!(deleted.json(), json!({ "Index": deleted.index.unwrap() }));
     assert!(!path.exists());
-    let missing = fixture.get(&id(&made));
+    let missing = fixture.get(&id(&created));
     refused(&missing, 404, "volume not found");
     assert!(missing.index.unwrap() >= 1);
-    let again = fixture.server.delete(&format!("/v1/volume/host/{}", id(&made)));
-    refused(&again, 404, &format!("no such volume: {}", id(&made)));
+    let again = fixture.server.delete(&format!("/v1/volume/host/{}", id(&created)));
+    refused(&again, 404, &format!("no such volume: {}", id(&created)));
 }
 
 #[test]
@@ -239,16 +239,16 @@ fn two_volumes_of_a_name_do_not_fit_on_one_node() {
 #[test]
 fn an_update_keeps_the_path_and_the_creation_time() {
     let fixture = Fixture::start();
-    let made = fixture.created(&volume("data"));
+    let created = fixture.created(&volume("data"));
     let mut wish = volume("other");
-    wish["ID"] = made["ID"].clone();
+    wish["ID"] = created["ID"].clone();
     wish["RequestedCapacityMaxBytes"] = json!(300_000);
     let changed = fixture.created(&wish);
-    assert_eq!((&changed["ID"], &changed["HostPath"]), (&made["ID"], &made["HostPath"]));
-    assert_eq!(changed["CreateTime"], made["CreateTime"]);
-    assert_eq!(changed["CreateIndex"], made["CreateIndex"]);
+    assert_eq!((&changed["ID"], &changed["HostPath"]), (&created["ID"], &created["HostPath"]));
+    assert_eq!(changed["CreateTime"], created["CreateTime"]);
+    assert_eq!(changed["CreateIndex"], created["CreateIndex"]);
     assert_eq!((&changed["Name"], &changed["State"]), (&json!("other"), &json!("ready")));
-    assert!(changed["ModifyIndex"].as_u64() > made["ModifyIndex"].as_u64());
+    assert!(changed["ModifyIndex"].as_u64() > created["ModifyIndex"].as_u64());
     wish["NodeID"] = json!(UNKNOWN);
     refused(
         &fixture.create(&wish),
@@ -256,7 +256,7 @@ fn an_update_keeps_the_path_and_the_creation_time() {
         &format!(
             "validating volume \"{}\" update failed: 1 error occurred:\n\t* node ID cannot be \
              updated\n\n",
-            id(&made)
+            id(&created)
         ),
     );
     assert_eq!(fixture.directories().len(), 1);
@@ -265,21 +265,21 @@ fn an_update_keeps_the_path_and_the_creation_time() {
 #[test]
 fn a_volume_in_use_is_neither_changed_nor_removed() {
     let fixture = Fixture::start();
-    let made = fixture.created(&volume("data"));
-    let path = format!("/v1/volume/host/{}", id(&made));
+    let created = fixture.created(&volume("data"));
+    let path = format!("/v1/volume/host/{}", id(&created));
     let job = json!({ "TaskGroups": [{ "Name": "cache", "Count": 1, "Volumes": {
         "v": { "Name": "v", "Type": "host", "Source": "data" },
     } }] });
     fixture.server.put("/statehold/v1/jobs/default/example", &job).ok();
     fixture.server.feed_allocation(ALLOC, &fixture.node_id(), "running");
-    assert_eq!(fixture.get(&id(&made)).ok().json()["Allocations"][0]["ID"], ALLOC);
+    assert_eq!(fixture.get(&id(&created)).ok().json()["Allocations"][0]["ID"], ALLOC);
     refused(
         &fixture.server.delete(&path),
         409,
-        &format!("volume {} in use by allocations: [{ALLOC}]", id(&made)),
+        &format!("volume {} in use by allocations: [{ALLOC}]", id(&created)),
     );
     let mut wish = volume("data");
-    wish["ID"] = made["ID"].clone();
+    wish["ID"] = created["ID"].clone();
     let reply = fixture.create(&wish);
     assert!(reply.body.contains(&format!("claimed by allocs ({ALLOC})")), "{reply:?}");
     fixture.server.feed_allocation(ALLOC, &fixture.node_id(), "complete");
@@ -293,12 +293,12 @@ fn a_volume_in_use_stays_in_any_order_of_feeding() {
     let job = json!({ "TaskGroups": [{ "Name": "cache", "Count": 1, "Volumes": {
         "v": { "Name": "v", "Type": "host", "Source": "data" },
     } }] });
-    let made = fixture.created(&volume("data"));
-    let path = format!("/v1/volume/host/{}", id(&made));
+    let created = fixture.created(&volume("data"));
+    let path = format!("/v1/volume/host/{}", id(&created));
     let in_use = |order: &str| {
-        let read = fixture.get(&id(&made)).ok().json();
+        let read = fixture.get(&id(&created)).ok().json();
         assert_eq!(read["Allocations"][0]["ID"], ALLOC, "{order}");
-        let text = format!("volume {} in use by allocations: [{ALLOC}]", id(&made));
+        let text = format!("volume {} in use by allocations: [{ALLOC}]", id(&created));
         refused(&fixture.server.delete(&path), 409, &text);
         assert_eq!(fixture.directories().len(), 1, "{order}");
     };
@@ -366,16 +366,17 @@ fn volumes_are_found_after_their_directory_was_moved() {
         let reply = server.put("/v1/volume/host/create", &json!({ "Volume": { "Name": name } }));
         reply.ok().json()["Volume"].clone()
     };
-    let made = create(&server, "data");
-    let path = |made: &Value| PathBuf::from(made["HostPath"].as_str().unwrap());
-    fs::write(path(&made).join("kept"), "data").unwrap();
+    let created = create(&server, "data");
+    let path = |created: &Value| PathBuf::from(created["HostPath"].as_str().unwrap());
+    fs::write(path(&created).join("kept"), "data").unwrap();
     server.kill();
     fs::rename(&before, &after).unwrap();
     let server = Server::start(&after);
     server.wait_until_restored();
-    let read = |server: &Server| server.get(&format!("/v1/volume/host/{}", id(&made))).ok().json();
+    let read =
+        |server: &Server| server.get(&format!("/v1/volume/host/{}", id(&created))).ok().json();
     let moved = read(&server);
-    assert_eq!(path(&moved), after.join("host_volumes").join(id(&made)));
+    assert_eq!(path(&moved), after.join("host_volumes").join(id(&created)));
     assert_eq!((&moved["State"], path(&moved).join("kept").exists()), (&json!("ready"), true));
     server.kill();
 
@@ -385,7 +386,7 @@ fn volumes_are_found_after_their_directory_was_moved() {
     server.wait_until_restored();
     assert_eq!(path(&read(&server)), path(&moved));
     assert_eq!(path(&create(&server, "new")).parent(), Some(&*elsewhere));
-    server.delete(&format!("/v1/volume/host/{}", id(&made))).ok();
+    server.delete(&format!("/v1/volume/host/{}", id(&created))).ok();
     assert!(!path(&moved).exists());
 }
 
@@ -465,15 +466,15 @@ fn lists_select_by_name_node_and_pool_and_go_both_ways() {
 #[test]
 fn a_blocking_read_wakes_when_the_volume_changes() {
     let fixture = Fixture::start();
-    let made = fixture.created(&volume("data"));
-    let path = format!("/v1/volume/host/{}", id(&made));
+    let created = fixture.created(&volume("data"));
+    let path = format!("/v1/volume/host/{}", id(&created));
     let index = fixture.server.get(&path).ok().index.unwrap();
     std::thread::scope(|threads| {
         let reader =
             threads.spawn(|| fixture.server.get(&format!("{path}?index={index}&wait=60s")).ok());
         fixture.server.wait_until_parked(1);
         let mut wish = volume("data");
-        wish["ID"] = made["ID"].clone();
+        wish["ID"] = created["ID"].clone();
         fixture.created(&wish);
         assert!(reader.join().unwrap().index.unwrap() > index);
     });
@@ -512,14 +513,14 @@ fn filters_of_host_volumes_know_allocations() {
 #[test]
 fn a_restart_recreates_missing_directories_and_reports_all() {
     let fixture = Fixture::start();
-    let made = fixture.created(&volume("data"));
-    let path = PathBuf::from(made["HostPath"].as_str().unwrap());
+    let created = fixture.created(&volume("data"));
+    let path = PathBuf::from(created["HostPath"].as_str().unwrap());
     fs::remove_dir(&path).unwrap();
     let node = fixture.node_id();
     let fixture = fixture.restart();
     assert_eq!(fixture.node_id(), node);
     assert!(path.is_dir());
-    assert_eq!(fixture.get(&id(&made)).ok().json()["State"], "ready");
+    assert_eq!(fixture.get(&id(&created)).ok().json()["State"], "ready");
 
     let place = fixture.dir.path().join("place");
     fs::create_dir(&place).unwrap();
@@ -529,7 +530,7 @@ fn a_restart_recreates_missing_directories_and_reports_all() {
     fs::remove_dir(&place).unwrap();
     let fixture = fixture.restart();
     assert_eq!(fixture.get(&id(&own)).ok().json()["State"], "unavailable");
-    assert_eq!(fixture.get(&id(&made)).ok().json()["State"], "ready");
+    assert_eq!(fixture.get(&id(&created)).ok().json()["State"], "ready");
 }
 
 #[test]
@@ -586,25 +587,25 @@ fn an_interrupted_delete_is_tried_until_it_succeeds() {
     let server = serve();
     let wish = json!({ "Name": "x", "PluginID": "mine" });
     let reply = server.put("/v1/volume/host/create", &json!({ "Volume": wish })).ok();
-    let made = reply.json()["Volume"].clone();
-    assert_eq!(made["State"], "ready");
-    let node = made["NodeID"].as_str().unwrap();
-    let request = request(&id(&made), "x", node, [0, 0], &json!({}));
-    let work = json!({ "Delete": { "path": made["HostPath"] } });
+    let created = reply.json()["Volume"].clone();
+    assert_eq!(created["State"], "ready");
+    let node = created["NodeID"].as_str().unwrap();
+    let request = request(&id(&created), "x", node, [0, 0], &json!({}));
+    let work = json!({ "Delete": { "path": created["HostPath"] } });
     let intent = json!({ "work": work, "plugin": "mine", "request": request });
     server.kill();
-    fs::write(data.join("intents").join(id(&made)), intent.to_string()).unwrap();
+    fs::write(data.join("intents").join(id(&created)), intent.to_string()).unwrap();
 
     let server = serve();
-    let path = format!("/v1/volume/host/{}", id(&made));
+    let path = format!("/v1/volume/host/{}", id(&created));
     eventually(|| server.get(&path).ok().json()["State"] == "unavailable");
     let status = server.get("/statehold/v1/status").ok().json();
-    assert_eq!(status["HostVolumesRestoringIDs"], json!([made["ID"]]));
+    assert_eq!(status["HostVolumesRestoringIDs"], json!([created["ID"]]));
     for operation in ["create", "register"] {
         let mut change = wish.clone();
-        change["ID"] = made["ID"].clone();
-        change["NodeID"] = made["NodeID"].clone();
-        change["HostPath"] = made["HostPath"].clone();
+        change["ID"] = created["ID"].clone();
+        change["NodeID"] = created["NodeID"].clone();
+        change["HostPath"] = created["HostPath"].clone();
         let change = json!({ "Volume": change });
         let reply = server.put(&format!("/v1/volume/host/{operation}"), &change);
         assert_eq!(reply.status, 409, "{reply:?}");
@@ -613,7 +614,7 @@ fn an_interrupted_delete_is_tried_until_it_succeeds() {
     fs::write(plugins.join("works"), "").unwrap();
     server.wait_until_restored();
     assert_eq!(server.get(&path).status, 404);
-    assert!(!Path::new(made["HostPath"].as_str().unwrap()).exists());
+    assert!(!Path::new(created["HostPath"].as_str().unwrap()).exists());
     assert_eq!(fs::read_dir(data.join("intents")).unwrap().count(), 0);
 }
 
@@ -636,19 +637,19 @@ fn a_program_in_the_plugin_directory_creates_volumes() {
     let wish = json!({ "Name": "x", "PluginID": "mine",
         "RequestedCapacityMinBytes": 5, "RequestedCapacityMaxBytes": 6 });
     let reply = server.put("/v1/volume/host/create", &json!({ "Volume": wish })).ok();
-    let made = reply.json()["Volume"].clone();
+    let created = reply.json()["Volume"].clone();
     let path = data.join("host_volumes/by-program-x");
-    assert_eq!((&made["HostPath"], &made["CapacityBytes"]), (&json!(path), &json!(5)));
+    assert_eq!((&created["HostPath"], &created["CapacityBytes"]), (&json!(path), &json!(5)));
     assert!(path.is_dir());
-    server.delete(&format!("/v1/volume/host/{}", id(&made))).ok();
+    server.delete(&format!("/v1/volume/host/{}", id(&created))).ok();
     assert!(!path.exists());
 }
 
 #[test]
 fn paths_and_methods_are_answered_as_documented() {
     let fixture = Fixture::start();
-    let made = fixture.created(&volume("data"));
-    let path = format!("/v1/volume/host/{}", id(&made));
+    let created = fixture.created(&volume("data"));
+    let path = format!("/v1/volume/host/{}", id(&created));
     fixture.server.get(&format!("{path}/anything/else")).ok();
     fixture.server.get(&format!("{path}/")).ok();
     refused(&fixture.server.get("/v1/volume/host/"), 404, "resource not found");

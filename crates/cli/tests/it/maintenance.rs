@@ -40,19 +40,19 @@ fn a_backup_or_dump_is_served_from_another_directory() {
     server.feed_allocation(ALLOC, NODES[1], "running");
     server.claim("volume-id1", ALLOC, NODES[1], "write").ok();
     let volume = server.get("/v1/volume/csi/volume-id1").ok();
-    let (ok, _, told) = run(&["inspect", path(&data)], b"");
-    assert!(!ok && told.contains("in use by another process"), "{told}");
+    let (ok, _, stderr) = run(&["inspect", path(&data)], b"");
+    assert!(!ok && stderr.contains("in use by another process"), "{stderr}");
     server.kill();
 
-    let (ok, report, told) = run(&["verify", path(&data)], b"");
-    assert!(ok && report.ends_with("is sound\n"), "{told}");
+    let (ok, report, stderr) = run(&["verify", path(&data)], b"");
+    assert!(ok && report.ends_with("is sound\n"), "{stderr}");
     let (ok, report, _) = run(&["inspect", path(&data)], b"");
     assert!(ok && report.contains("csi_volumes               1 rows"), "{report}");
 
     let backup = dir.path().join("backup");
     assert!(run(&["backup", path(&data), path(&backup)], b"").0);
-    let (ok, _, told) = run(&["backup", path(&data), path(&backup)], b"");
-    assert!(!ok && told.contains("exists"), "a backup is never written over: {told}");
+    let (ok, _, stderr) = run(&["backup", path(&data), path(&backup)], b"");
+    assert!(!ok && stderr.contains("exists"), "a backup is never written over: {stderr}");
     let (ok, dump, _) = run(&["dump", path(&data)], b"");
     assert!(ok && dump.lines().count() > 5);
 
@@ -62,8 +62,8 @@ fn a_backup_or_dump_is_served_from_another_directory() {
     ] {
         let other = dir.path().join(name);
         let args = [args.as_slice(), &[path(&other)]].concat();
-        let (ok, _, told) = run(&args, input);
-        assert!(ok, "{told}");
+        let (ok, _, stderr) = run(&args, input);
+        assert!(ok, "{stderr}");
         let server = Server::start(&other);
         let again = server.get("/v1/volume/csi/volume-id1").ok();
         assert_eq!(again.json(), volume.json());
@@ -77,18 +77,18 @@ fn missing_directories_and_bad_backups_create_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("missing");
     for command in ["inspect", "verify", "dump"] {
-        let (ok, _, told) = run(&[command, path(&missing)], b"");
-        assert!(!ok && told.contains("missing"), "{command}: {told}");
+        let (ok, _, stderr) = run(&[command, path(&missing)], b"");
+        assert!(!ok && stderr.contains("missing"), "{command}: {stderr}");
     }
     assert!(!missing.exists());
     let bad = dir.path().join("bad");
     std::fs::write(&bad, b"SHBACKUP\x01").unwrap();
     for new in ["new", "above/new"] {
         let new = dir.path().join(new);
-        let (ok, _, told) = run(&["restore", path(&bad), path(&new)], b"");
-        assert!(!ok && told.contains("it ends too early"), "{told}");
-        let (ok, _, told) = run(&["load", path(&new)], b"no dump");
-        assert!(!ok && told.contains("not that of a dump"), "{told}");
+        let (ok, _, stderr) = run(&["restore", path(&bad), path(&new)], b"");
+        assert!(!ok && stderr.contains("it ends too early"), "{stderr}");
+        let (ok, _, stderr) = run(&["load", path(&new)], b"no dump");
+        assert!(!ok && stderr.contains("not that of a dump"), "{stderr}");
     }
     assert_eq!(names(dir.path()), ["bad"]);
 }
@@ -161,11 +161,11 @@ fn read_commands_change_no_byte_and_need_no_write_access() {
         vec!["backup", path(&data), path(&backup)],
         vec!["salvage", path(&data), "--unreadable", path(&dir.path().join("none"))],
     ] {
-        let (ok, told, error) = run(&args, b"");
+        let (ok, stdout, error) = run(&args, b"");
         assert!(ok, "{args:?}: {error}");
         assert!(
-            args[0] != "inspect" || told.contains("foreign                   1 rows"),
-            "{told}"
+            args[0] != "inspect" || stdout.contains("foreign                   1 rows"),
+            "{stdout}"
         );
     }
     mode(0o700);
@@ -175,8 +175,8 @@ fn read_commands_change_no_byte_and_need_no_write_access() {
         let mode = std::fs::metadata(file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "it holds secrets");
     }
-    let (ok, _, told) = run(&["dump", path(&data), path(&dump)], b"");
-    assert!(!ok && told.contains("exists"), "{told}");
+    let (ok, _, stderr) = run(&["dump", path(&data), path(&dump)], b"");
+    assert!(!ok && stderr.contains("exists"), "{stderr}");
 }
 
 #[test]
@@ -186,30 +186,30 @@ fn a_table_of_another_build_is_restored_only_by_flag() {
     fill::<Foreign>(&data, "secret".to_owned());
     assert!(run(&["backup", path(&data), path(&backup)], b"").0);
     let new = dir.path().join("new");
-    let (ok, _, told) = run(&["restore", path(&backup), path(&new)], b"");
+    let (ok, _, stderr) = run(&["restore", path(&backup), path(&new)], b"");
     assert!(
-        !ok && told.contains("--keep foreign") && told.contains("--drop-table foreign"),
-        "{told}"
+        !ok && stderr.contains("--keep foreign") && stderr.contains("--drop-table foreign"),
+        "{stderr}"
     );
-    assert!(!told.contains("drop_table("), "a shell has no methods: {told}");
+    assert!(!stderr.contains("drop_table("), "a shell has no methods: {stderr}");
     assert!(!new.exists());
-    let (ok, _, told) = run(&["restore", path(&backup), path(&new), "--keep", "nodes"], b"");
-    assert!(!ok && told.contains("\"nodes\" is one of this build"), "{told}");
+    let (ok, _, stderr) = run(&["restore", path(&backup), path(&new), "--keep", "nodes"], b"");
+    assert!(!ok && stderr.contains("\"nodes\" is one of this build"), "{stderr}");
     let dropped = dir.path().join("dropped");
     let args = ["restore", path(&backup), path(&dropped), "--drop-table", "foreign"];
     assert!(run(&args, b"").0);
     assert!(!run(&["inspect", path(&dropped)], b"").1.contains("foreign"));
-    let (ok, _, told) = run(&["restore", path(&backup), path(&new), "--keep", "foreign"], b"");
-    assert!(ok, "{told}");
+    let (ok, _, stderr) = run(&["restore", path(&backup), path(&new), "--keep", "foreign"], b"");
+    assert!(ok, "{stderr}");
 
     // A backup that lacks the table MUST NOT empty it.
     let other = dir.path().join("other");
     assert!(run(&["backup", path(&dropped), path(&other)], b"").0);
-    let (ok, _, told) = run(&["restore", path(&other), path(&new)], b"");
-    assert!(!ok && told.contains("--empty-missing") && !told.contains("::"), "{told}");
+    let (ok, _, stderr) = run(&["restore", path(&other), path(&new)], b"");
+    assert!(!ok && stderr.contains("--empty-missing") && !stderr.contains("::"), "{stderr}");
     let args = ["restore", path(&other), path(&new), "--empty-missing"];
-    let (ok, _, told) = run(&args, b"");
-    assert!(ok, "{told}");
+    let (ok, _, stderr) = run(&args, b"");
+    assert!(ok, "{stderr}");
 }
 
 #[test]
@@ -222,15 +222,15 @@ fn a_server_keeps_or_drops_tables_of_another_build_by_name() {
         run(&[&args, more].concat(), b"")
     };
     let before = files(&data);
-    let (ok, _, told) = serve(&[]);
+    let (ok, _, stderr) = serve(&[]);
     assert!(
-        !ok && told.contains("--keep foreign") && told.contains("--drop-table foreign"),
-        "{told}"
+        !ok && stderr.contains("--keep foreign") && stderr.contains("--drop-table foreign"),
+        "{stderr}"
     );
-    assert!(!told.contains("drop_table("), "a shell has no methods: {told}");
+    assert!(!stderr.contains("drop_table("), "a shell has no methods: {stderr}");
     for twice in [["--keep", "nodes"], ["--drop-table", "nodes"]] {
-        let (ok, _, told) = serve(&twice);
-        assert!(!ok && told.contains("\"nodes\" is one of this build"), "{told}");
+        let (ok, _, stderr) = serve(&twice);
+        assert!(!ok && stderr.contains("\"nodes\" is one of this build"), "{stderr}");
     }
     assert!(before == files(&data), "the refused files changed");
 
@@ -250,14 +250,14 @@ fn unreadable_rows_are_saved_and_removed_only_by_flag() {
     let (data, lines) = (dir.path().join("data"), dir.path().join("lines"));
     let (name, description) = ("web".into(), "secret".into());
     fill::<Misplaced>(&data, Namespace { name, description, ..Namespace::default() });
-    let (ok, _, told) = run(&["verify", path(&data)], b"");
-    assert!(!ok && told.contains("table namespaces"), "{told}");
+    let (ok, _, stderr) = run(&["verify", path(&data)], b"");
+    assert!(!ok && stderr.contains("table namespaces"), "{stderr}");
     let before = files(&data);
     let salvage = |file: &Path, more: &[&str]| {
         run(&[&["salvage", path(&data), "--unreadable", path(file)], more].concat(), b"")
     };
-    let (ok, report, told) = salvage(&lines, &[]);
-    assert!(ok && report.contains("1 rows of"), "{report}{told}");
+    let (ok, report, stderr) = salvage(&lines, &[]);
+    assert!(ok && report.contains("1 rows of"), "{report}{stderr}");
     assert!(before == files(&data), "nothing is changed");
     let line: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&lines).unwrap()).unwrap();
@@ -266,11 +266,11 @@ fn unreadable_rows_are_saved_and_removed_only_by_flag() {
     assert!(record.windows(6).any(|bytes| bytes == b"secret"));
     assert_eq!(std::fs::metadata(&lines).unwrap().permissions().mode() & 0o777, 0o600);
 
-    let (ok, _, told) = salvage(&lines, &["--remove"]);
-    assert!(!ok && told.contains("exists"), "what can't be saved is not removed: {told}");
+    let (ok, _, stderr) = salvage(&lines, &["--remove"]);
+    assert!(!ok && stderr.contains("exists"), "rows that can't be saved are not removed: {stderr}");
     assert!(before == files(&data));
-    let (ok, report, told) = salvage(&dir.path().join("again"), &["--remove"]);
-    assert!(ok && report.contains("1 rows removed"), "{report}{told}");
+    let (ok, report, stderr) = salvage(&dir.path().join("again"), &["--remove"]);
+    assert!(ok && report.contains("1 rows removed"), "{report}{stderr}");
     assert!(run(&["verify", path(&data)], b"").0);
     let (ok, report, _) = salvage(&dir.path().join("third"), &[]);
     assert!(ok && report.contains("every row of"), "{report}");

@@ -105,9 +105,9 @@ fn a_server_listens_while_slow_plugins_restore_volumes_together() {
     const VOLUMES: usize = 6;
     let slow = Slow::with(VOLUMES);
     let server = slow.start();
-    let told = status(&server);
+    let restoring = status(&server);
     assert_eq!(
-        (&told["HostVolumesRestoring"], &told["HostVolumesRestoringIDs"]),
+        (&restoring["HostVolumesRestoring"], &restoring["HostVolumesRestoringIDs"]),
         (&json!(VOLUMES), &json!(slow.ids))
     );
     assert!(server.get("/metrics").ok().body.contains("statehold_host_volumes_restoring 6"));
@@ -311,15 +311,15 @@ fn a_result_that_standard_output_can_not_take_is_an_error() {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_statehold")]).arg(dir.path());
         let mut child = shell.stderr(Stdio::piped()).spawn().unwrap();
-        let mut told = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        (child.wait().unwrap().success(), told)
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        (child.wait().unwrap().success(), stderr)
     };
     for command in ["dump \"$1\"", "inspect \"$1\"", "verify \"$1\"", "filter 'a == 1'"] {
-        let (closed, told) = run(command, ">&-");
-        assert!(!closed && told.contains("standard output is closed"), "{command}: {told}");
-        let (full, told) = run(command, "> /dev/full");
-        assert!(!full && told.contains("No space left"), "{command}: {told}");
+        let (closed, stderr) = run(command, ">&-");
+        assert!(!closed && stderr.contains("standard output is closed"), "{command}: {stderr}");
+        let (full, stderr) = run(command, "> /dev/full");
+        assert!(!full && stderr.contains("No space left"), "{command}: {stderr}");
         assert!(run(command, "> /dev/null").0, "{command}");
         // Programs start children like this to discard all their output.
         assert!(run(command, "1<>/dev/null 2>&1").0, "{command}");

@@ -55,7 +55,7 @@ impl Identity {
     /// Registers a token of a user who has the name of its project.
     pub(crate) fn know(&self, token: &str, project: &str, roles: &[&str], expires: &str) {
         let roles: Vec<Value> = roles.iter().map(|name| json!({"id": "r", "name": name})).collect();
-        let told = json!({"token": {
+        let body = json!({"token": {
             "methods": ["password"],
             "user": {"id": format!("user-of-{project}"), "name": "n", "domain": {"id": "default"}},
             "project": {"id": project, "name": "n", "domain": {"id": "default"}},
@@ -63,7 +63,7 @@ impl Identity {
             "issued_at": "2026-11-21T00:00:00.000000Z",
             "expires_at": expires,
         }});
-        self.shared.tokens.lock().unwrap().insert(token.to_owned(), told);
+        self.shared.tokens.lock().unwrap().insert(token.to_owned(), body);
     }
 
     /// Like [`know`](Self::know), for a user with an ID.
@@ -101,7 +101,7 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Respon
         return StatusCode::UNAUTHORIZED.into_response();
     }
     match tokens.get(subject) {
-        Some(told) => axum::response::Response::new(told.to_string().into()),
+        Some(body) => axum::response::Response::new(body.to_string().into()),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -159,8 +159,8 @@ impl Cloud {
     /// Creates a resource, and returns its ID.
     #[track_caller]
     pub(crate) fn create(&self, path: &str, body: &Value) -> String {
-        let made = self.expect(202, "POST", path, body);
-        made.as_object().unwrap().values().next().unwrap()["id"].as_str().unwrap().to_owned()
+        let created = self.expect(202, "POST", path, body);
+        created.as_object().unwrap().values().next().unwrap()["id"].as_str().unwrap().to_owned()
     }
 
     /// Waits until a resource has a status, and returns its body. 404 is the status of a deleted one.

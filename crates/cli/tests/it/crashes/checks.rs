@@ -25,14 +25,14 @@ impl Run {
         for (kind, list) in kinds {
             for row in list {
                 there.insert(format!("{kind}/{}", id(row)));
-                if UNDER_WAY.contains(&status(row)) {
+                if TRANSITIONAL.contains(&status(row)) {
                     wrong.push(format!("{kind}/{} is {}", id(row), status(row)));
                 }
             }
         }
         for row in &rows.volumes {
             let users = rows.attachments.iter().filter(|user| user["volume_id"] == row["id"]);
-            if (status(row) == "in-use") != (users.count() > 0) && !self.told.contains(&id(row)) {
+            if (status(row) == "in-use") != (users.count() > 0) && !self.reset.contains(&id(row)) {
                 wrong.push(format!("volume {} is {}, but its users", id(row), status(row)));
             }
             let moving = text(row, "migration_status");
@@ -80,20 +80,20 @@ impl Run {
             let backend = host.rsplit_once('#').map_or("", |(_, backend)| backend);
             backends.insert(id(row), backend.to_owned());
             let size = found.remove(&format!("{backend}/volume-{}", id(row)));
-            let told = self.told.contains(&id(row));
+            let reset = self.reset.contains(&id(row));
             if USABLE.contains(&status(row)) {
-                if size != row["size"].as_u64() && !told {
+                if size != row["size"].as_u64() && !reset {
                     wrong.push(format!("volume {} is of {size:?} on {backend:?}", id(row)));
                 }
-            } else if !told && !self.comes_from_told(row, rows) {
+            } else if !reset && !self.is_copy_of_reset(row, rows) {
                 wrong.push(format!("volume {} is {}", id(row), status(row)));
             }
         }
         for row in &rows.snapshots {
             let backend = &backends[text(row, "volume_id")];
             let size = found.remove(&format!("{backend}/snapshot-{}", id(row)));
-            let told = self.told.contains(text(row, "volume_id"));
-            if told {
+            let reset = self.reset.contains(text(row, "volume_id"));
+            if reset {
                 continue;
             }
             if status(row) != "available" || size != row["size"].as_u64() {
@@ -109,10 +109,10 @@ impl Run {
     }
 
     /// Returns whether a volume was created from one whose status an operator set.
-    pub(crate) fn comes_from_told(&self, row: &Value, rows: &Rows) -> bool {
+    pub(crate) fn is_copy_of_reset(&self, row: &Value, rows: &Rows) -> bool {
         let snapshot = rows.snapshots.iter().find(|other| other["id"] == row["snapshot_id"]);
         let of = snapshot.map_or("", |snapshot| text(snapshot, "volume_id"));
-        self.told.contains(text(row, "source_volid")) || self.told.contains(of)
+        self.reset.contains(text(row, "source_volid")) || self.reset.contains(of)
     }
 
     pub(crate) fn compare_backups(&self, rows: &Rows, wrong: &mut Vec<String>) {
@@ -137,7 +137,7 @@ impl Run {
         }
         for row in &rows.backups {
             let there = found.remove(&id(row));
-            if self.told.contains(text(row, "volume_id")) {
+            if self.reset.contains(text(row, "volume_id")) {
                 continue;
             }
             if status(row) != "available" || !there {
@@ -190,7 +190,7 @@ impl Run {
         for (resource, own) in usage["quota_set"].as_object().unwrap() {
             let Some(in_use) = own["in_use"].as_u64() else { continue };
             if own["reserved"] != 0 {
-                wrong.push(format!("{project} has {} {resource} set aside", own["reserved"]));
+                wrong.push(format!("{project} has {} {resource} reserved", own["reserved"]));
             }
             // A snapshot counts towards the type that its volume had when it was created, which no list
             // shows.
@@ -279,7 +279,7 @@ impl Run {
                 continue;
             }
             let Ok(file) = File::options().read(true).write(true).open(self.file(row)) else {
-                assert!(self.told.contains(&id(row)), "{} can't be opened", id(row));
+                assert!(self.reset.contains(&id(row)), "{} can't be opened", id(row));
                 continue;
             };
             let mut bytes = [0; 4];
@@ -287,7 +287,7 @@ impl Run {
             let mut held = u32::from_le_bytes(bytes);
             if let Some(may) = self.contents.get(&id(row)).map(|own| &own.last) {
                 let (seed, log) = (self.seed, &self.log);
-                let fits = may.contains(&held) || self.told.contains(&id(row));
+                let fits = may.contains(&held) || self.reset.contains(&id(row));
                 assert!(fits, "seed {seed}: {} holds {held}, not {may:?}\n{log}", id(row));
             }
             if self.dice.one_in(2) {

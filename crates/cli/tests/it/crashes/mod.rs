@@ -15,7 +15,7 @@ use crate::cloud::{Cloud, JSON, LATEST, PATIENCE, TOKEN};
 pub(crate) const MARKER_AT: u64 = 4096;
 
 /// The statuses that only a worker ends.
-pub(crate) const UNDER_WAY: &[&str] = &[
+pub(crate) const TRANSITIONAL: &[&str] = &[
     "creating",
     "deleting",
     "extending",
@@ -112,7 +112,7 @@ pub(crate) struct Run {
     /// Pairs of an owner and a member that is deleted with it: paths, and the IDs of volumes and groups.
     pub(crate) members: Vec<(String, String)>,
     /// Paths whose status an operator set, and which may have any status since.
-    pub(crate) told: BTreeSet<String>,
+    pub(crate) reset: BTreeSet<String>,
     /// Unmanaged files, by the former ID of their volume.
     pub(crate) unmanaged: BTreeSet<String>,
     /// Volumes whose adoption was requested. If it fails, for example for lack of quota, they are removed from
@@ -148,7 +148,7 @@ impl Run {
             log: String::new(),
             accepted: BTreeSet::new(),
             members: Vec::new(),
-            told: BTreeSet::new(),
+            reset: BTreeSet::new(),
             unmanaged: BTreeSet::new(),
             managed: BTreeSet::new(),
             contents: BTreeMap::new(),
@@ -203,19 +203,24 @@ impl Run {
     }
 
     /// Creates a resource, and returns its ID if that is accepted.
-    pub(crate) fn make(&mut self, path: &str, body: &Value) -> Option<String> {
-        let made = self.ask("POST", path, body)?;
-        let made = id(made.as_object().unwrap().values().next().unwrap());
+    pub(crate) fn create(&mut self, path: &str, body: &Value) -> Option<String> {
+        let created = self.ask("POST", path, body)?;
+        let created = id(created.as_object().unwrap().values().next().unwrap());
         let place = path.strip_suffix("/action").unwrap_or(path);
-        self.accepted.insert(format!("{place}/{made}"));
-        Some(made)
+        self.accepted.insert(format!("{place}/{created}"));
+        Some(created)
     }
 
-    /// Like [`make`](Self::make), for a resource that is deleted with `owner`.
-    pub(crate) fn make_of(&mut self, owner: &str, path: &str, body: &Value) -> Option<String> {
-        let made = self.make(path, body)?;
-        self.members.push((owner.to_owned(), format!("{path}/{made}")));
-        Some(made)
+    /// Like [`create`](Self::create), for a resource that is deleted with `owner`.
+    pub(crate) fn create_member(
+        &mut self,
+        owner: &str,
+        path: &str,
+        body: &Value,
+    ) -> Option<String> {
+        let created = self.create(path, body)?;
+        self.members.push((owner.to_owned(), format!("{path}/{created}")));
+        Some(created)
     }
 
     /// Records that a deletion was requested.

@@ -35,7 +35,7 @@ impl Run {
         match self.dice.below(34) {
             0..=3 => {
                 let body = json!({"volume": {"size": 1, "volume_type": of_type}});
-                if let Some(new) = self.make("/volumes", &body) {
+                if let Some(new) = self.create("/volumes", &body) {
                     let empty = BTreeSet::from([0]);
                     let content =
                         Content { last: empty.clone(), ever: empty, ..Content::default() };
@@ -45,19 +45,19 @@ impl Run {
             4 | 5 if !s.is_empty() => {
                 let size = snapshot["size"].as_u64().unwrap() + self.dice.below(2);
                 let body = json!({"volume": {"size": size, "snapshot_id": s}});
-                if let Some(new) = self.make("/volumes", &body) {
+                if let Some(new) = self.create("/volumes", &body) {
                     self.copy_of(&new, &s);
                 }
             }
             6 | 7 if !v.is_empty() => {
                 let body = json!({"volume": {"size": grown, "source_volid": v}});
-                if let Some(new) = self.make("/volumes", &body) {
+                if let Some(new) = self.create("/volumes", &body) {
                     self.copy_of(&new, &v);
                 }
             }
             8 if !b.is_empty() => {
                 let body = json!({"volume": {"size": 2, "backup_id": b}});
-                if let Some(new) = self.make("/volumes", &body) {
+                if let Some(new) = self.create("/volumes", &body) {
                     self.copy_of(&new, &b);
                 }
             }
@@ -67,7 +67,7 @@ impl Run {
                     self.deleted(&path);
                     if query == "?force=true" {
                         // Creations from this volume that are in progress fail.
-                        self.told.insert(v.clone());
+                        self.reset.insert(v.clone());
                     }
                 }
             }
@@ -76,7 +76,7 @@ impl Run {
             }
             13..=15 if !v.is_empty() => {
                 let body = json!({"snapshot": {"volume_id": v}});
-                if let Some(new) = self.make_of(&v, "/snapshots", &body) {
+                if let Some(new) = self.create_member(&v, "/snapshots", &body) {
                     self.copy_of(&new, &v);
                 }
             }
@@ -114,7 +114,7 @@ impl Run {
                 let body = json!({"backup": {
                     "volume_id": v, "force": true, "incremental": self.dice.one_in(2),
                 }});
-                if let Some(new) = self.make("/backups", &body) {
+                if let Some(new) = self.create("/backups", &body) {
                     self.copy_of(&new, &v);
                 }
             }
@@ -142,12 +142,12 @@ impl Run {
             27 => {
                 let types = [of_type];
                 let body = json!({"group": {"group_type": "g", "volume_types": types}});
-                if let Some(new) = self.make("/groups", &body) {
+                if let Some(new) = self.create("/groups", &body) {
                     for _ in 0..self.dice.below(3) {
                         let body = json!({"volume": {
                             "size": 1, "group_id": new, "volume_type": of_type,
                         }});
-                        if let Some(member) = self.make_of(&new, "/volumes", &body) {
+                        if let Some(member) = self.create_member(&new, "/volumes", &body) {
                             let empty = BTreeSet::from([0]);
                             let content =
                                 Content { last: empty.clone(), ever: empty, ..Content::default() };
@@ -157,7 +157,7 @@ impl Run {
                 }
             }
             28 if !g.is_empty() => {
-                self.make("/group_snapshots", &json!({"group_snapshot": {"group_id": g}}));
+                self.create("/group_snapshots", &json!({"group_snapshot": {"group_id": g}}));
             }
             29 if !g.is_empty() => {
                 let from = if !w.is_empty() && self.dice.one_in(2) {
@@ -165,7 +165,7 @@ impl Run {
                 } else {
                     json!({"source_group_id": g})
                 };
-                self.make("/groups/action", &json!({ "create-from-src": from }));
+                self.create("/groups/action", &json!({ "create-from-src": from }));
             }
             30 if !g.is_empty() => {
                 if !w.is_empty() && self.dice.one_in(2) {
@@ -191,7 +191,7 @@ impl Run {
             32 if !v.is_empty() => {
                 let to = self.dice.of(&["available", "error"]).unwrap();
                 if self.act(&path, &json!({"os-reset_status": {"status": to}})) {
-                    self.told.insert(v.clone());
+                    self.reset.insert(v.clone());
                     if let Some(content) = self.contents.get_mut(&v) {
                         content.uncertain = true;
                     }
@@ -214,9 +214,9 @@ impl Run {
             }
         } else if !volume.is_empty() {
             let body = json!({"transfer": {"volume_id": volume}});
-            if let Some(made) = self.ask("POST", "/volume-transfers", &body) {
-                let made = &made["transfer"];
-                self.keys.insert(id(made), text(made, "auth_key").to_owned());
+            if let Some(created) = self.ask("POST", "/volume-transfers", &body) {
+                let created = &created["transfer"];
+                self.keys.insert(id(created), text(created, "auth_key").to_owned());
             }
         }
     }
@@ -232,10 +232,10 @@ impl Run {
                 let body = json!({"volume": {
                     "host": format!("{machine}@{at}#{at}"), "ref": {"source-name": name},
                 }});
-                if let Some(new) = self.make("/manageable_volumes", &body) {
+                if let Some(new) = self.create("/manageable_volumes", &body) {
                     // Two requests may adopt the same file, and one of them fails.
                     self.accepted.remove(&format!("/manageable_volumes/{new}"));
-                    self.told.insert(new.clone());
+                    self.reset.insert(new.clone());
                     self.managed.insert(new.clone());
                     self.copy_of(&new, &old);
                 }

@@ -103,7 +103,9 @@ pub(crate) fn compare(call: &Call, reply: &Reply, known: &mut Known) -> Vec<Stri
 fn header_differs(call: &Call, name: &str) -> Option<&'static str> {
     match name {
         "Content-Length" if call.status == 204 => Some("204 never has one"),
-        "Content-Type" if call.headers.contains_key("Etag") => Some("what is JSON says so"),
+        "Content-Type" if call.headers.contains_key("Etag") => {
+            Some("JSON bodies have a JSON content type")
+        }
         "Openstack-Api-Version" if call.name == "negotiate latest" => {
             Some("it is a later one here")
         }
