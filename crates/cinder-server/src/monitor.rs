@@ -25,8 +25,8 @@ const HEALTHY: &str = "OK";
 /// The body after a write failed. The cause is in the log alone, because the path requires no token.
 const UNHEALTHY: &str = "The store accepts no writes since one failed; the log has the reason.";
 
-/// Returns the reply to `/healthcheck`: 200 while the store accepts writes, 204 to `HEAD`, otherwise 503 with the reason.
-/// Requires no token, because load balancers have none.
+/// Returns the reply to `/healthcheck`: 200 while the store accepts writes, 204 to `HEAD`, otherwise 503 with the
+/// reason. Requires no token, because load balancers have none.
 // oslo.middleware: oslo_middleware/healthcheck/__init__.py, process_request.
 pub(crate) fn healthcheck(state: &CinderState, head: &Parts) -> Response<Body> {
     let healthy = state.app().store().failure().is_none();
@@ -48,8 +48,8 @@ pub(crate) fn healthcheck(state: &CinderState, head: &Parts) -> Response<Body> {
     reply
 }
 
-/// Returns the reply to `/metrics`. With an identity service the token MUST grant the action of pools, because both show
-/// the capacity of back ends.
+/// Returns the reply to `/metrics`. With an identity service the token MUST grant the action of pools, because both
+/// show the capacity of back ends.
 pub(crate) async fn metrics(state: &CinderState, mut head: Parts, base: &str) -> Response<Body> {
     let mut reply = match check_allowed(state, &mut head, base).await {
         Ok(()) => state

@@ -33,7 +33,8 @@ impl CurrentPolicy {
         Self(Arc::new(RwLock::new(policy)))
     }
 
-    /// Returns the policy in force now. The caller keeps it for its whole request, so that a reload never mixes two policies.
+    /// Returns the policy in force now. The caller keeps it for its whole request, so that a reload never mixes two
+    /// policies.
     pub(crate) fn get(&self) -> Arc<Policy> {
         Arc::clone(&self.0.read())
     }

@@ -5,6 +5,7 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::{IntoResponse, Response as AnyResponse};
 use parking_lot::Mutex;
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use statehold_cinder::{
     BackupRefusal, Context, Error, ErrorBody, GroupRefusal, Missing, OverQuota, SchemaError,
@@ -74,6 +75,13 @@ impl<'c> CinderRequest<'c> {
     /// Returns a parameter of the query. The last one wins if it is repeated.
     pub(crate) fn parameter(&self, name: &str) -> Option<&'c str> {
         self.query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| &**value)
+    }
+
+    /// Returns a reply with the body of the request, which some changes repeat instead of the row.
+    // Cinder: cinder/api/contrib/types_extra_specs.py, VolumeTypeExtraSpecsController.create returns `body`.
+    pub(crate) fn echo_body(&self, status: StatusCode) -> Result<CinderReply, ApiError> {
+        let body: Value = serde_json::from_slice(self.body).map_err(|_| Error::MalformedBody)?;
+        CinderReply::json(status, &body)
     }
 
     /// Returns a boolean parameter of the query; `false` if it is absent.
@@ -153,7 +161,7 @@ impl CinderReply {
 }
 
 /// Returns the first half of the SHA-256 digest in hexadecimal digits.
-// As long as the MD5 digests of Cinder: cinder/api/v3/volume_metadata.py, VolumeMetadataController.
+// As long as the MD5 digests of Cinder: cinder/api/v3/volume_metadata.py, Controller.index.
 fn digest(body: &[u8]) -> String {
     let half =
         Sha256::digest(body).iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte));
@@ -192,7 +200,8 @@ impl IntoResponse for CinderReply {
 pub(crate) enum ApiError {
     /// An error of the API with its JSON body.
     Body(ErrorBody),
-    /// Like `Body`, with a status of the 500s that the request caused, so that it does not count as a failure of the server.
+    /// Like `Body`, with a status of the 500s that the request caused, so that it does not count as a failure of the
+    /// server.
     ByCaller(ErrorBody),
     /// The entity tag in `If-Match` is not the present one: 412.
     PreconditionFailed,
@@ -223,8 +232,8 @@ impl ApiError {
     }
 }
 
-/// Implements the conversion for each error of the domain. A blanket implementation for `Into<Error>` would overlap with
-/// that for [`Rejection`], because both types are of other crates.
+/// Implements the conversion for each error of the domain. A blanket implementation for `Into<Error>` would overlap
+/// with that for [`Rejection`], because both types are of other crates.
 macro_rules! from_domain {
     ($($error:ty),* $(,)?) => {
         $(impl From<$error> for ApiError {
@@ -289,7 +298,7 @@ impl IntoResponse for ApiError {
         let answer =
             CinderReply::json(status, &body).unwrap_or_else(|_| CinderReply::empty(failed));
         let mut reply = answer.into_response();
-        // Cinder: cinder/api/openstack/wsgi.py, Fault: an exceeded quota has the status 413 too.
+        // Cinder: cinder/exception.py, QuotaError.headers; an exceeded quota has this status.
         if status == StatusCode::PAYLOAD_TOO_LARGE {
             reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("0"));
         }

@@ -147,8 +147,8 @@ impl Setup {
         Ok(Self { config, backends, backups })
     }
 
-    /// Creates the default types, registers the services, and queues interrupted work again. Servers MUST call it before
-    /// the first worker starts; it may be called again after an error.
+    /// Creates the default types, registers the services, and queues interrupted work again. Servers MUST call it
+    /// before the first worker starts; it may be called again after an error.
     ///
     /// # Errors
     /// [`CinderStartError::Bootstrap`], [`CinderStartError::Begin`] or [`CinderStartError::Commit`].
@@ -179,8 +179,8 @@ impl Setup {
     }
 }
 
-/// Registers a volume service for each back end, and a scheduler and a backup service for this server. Returns the IDs of
-/// the volume services in the order of the back ends.
+/// Registers a volume service for each back end, and a scheduler and a backup service for this server. Returns the IDs
+/// of the volume services in the order of the back ends.
 fn register_services(txn: &mut WriteTxn<'_>, backends: &Backends) -> Result<Vec<Uuid>, Error> {
     let (machine, zone) = (backends.machine(), backends.default_zone());
     for binary in [Service::SCHEDULER, Service::BACKUP] {

@@ -1,4 +1,4 @@
-//! Attachments: who uses which volume, and how it is reached.
+//! Attachments: the instances that use a volume, and their connections.
 
 use axum::http::StatusCode;
 use statehold_cinder::{
@@ -14,7 +14,7 @@ use crate::api::routes::Route;
 use crate::api::volumes::connection;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
-/// What there is.
+/// The routes of attachments.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/attachments", list).since(27),
     routes::write("POST", "/v3/attachments", create).since(27),
@@ -26,7 +26,8 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("POST", "/v3/attachments/{id}/action", act).since(44),
 ];
 
-/// Their pages have no links to the next.
+/// Pages of attachments have no links to the next page.
+// Cinder: cinder/api/v3/views/attachments.py, ViewBuilder.list.
 const LIST: Collection = Collection { path: "attachments", rows: "attachments", links: None };
 const DETAIL: Collection = Collection { path: "attachments/detail", ..LIST };
 
@@ -47,6 +48,7 @@ fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderRepl
     let spec = input::attachment_spec(call.body, call.cx.version)?;
     create_attachment(txn, &call.cx, call.new_id, &spec)?;
     let id = call.new_id.to_string();
+    // The reply shows the attachment as it was before it was connected, with some members of the connected one.
     let before = Attachment::clone(written_row::<Attachment>(txn, call.new_id)?);
     if let Some(connector) = spec.connector {
         connect_host(txn, call, &id, connector)?;
@@ -59,14 +61,14 @@ fn connect(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderRep
     let connector = input::attachment_connector(call.body)?;
     let id = parse_id(call.id());
     let before = id.and_then(|id| txn.get::<Attachment>(id)).map(|row| Attachment::clone(row));
-    // Refuses an attachment that is missing, or is not the caller's.
+    // Fails for an attachment that is missing or belongs to another project.
     connect_host(txn, call, call.id(), connector)?;
     let before = before.ok_or_else(ApiError::unknown_operation)?;
     let row = written_row::<Attachment>(txn, before.id)?;
     CinderReply::ok("attachment", &AttachmentView::updated(row, &before))
 }
 
-/// Notes the host that uses a volume, and how it reaches it.
+/// Records the host of an attachment and its connection.
 fn connect_host(
     txn: &mut WriteTxn<'_>,
     call: &CinderRequest<'_>,
@@ -82,11 +84,13 @@ fn connect_host(
 }
 
 fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    // The reply lists the attachments that remain. Cinder: cinder/api/v3/attachments.py, AttachmentsController.delete.
     let left = delete_attachment(txn, &call.cx, call.id())?;
     let left: Vec<_> = left.iter().map(|row| AttachmentStub::new(row)).collect();
     CinderReply::ok("attachments", &left)
 }
 
+/// Completes an attachment, the only action.
 fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     input::attachment_action(call.body)?;
     complete_attachment(txn, &call.cx, call.id())?;

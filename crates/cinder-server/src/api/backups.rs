@@ -3,12 +3,11 @@
 use axum::http::StatusCode;
 use serde_json::json;
 use statehold_cinder::{
-    Backup, BackupStub, BackupView, create_backup, delete_backup, export_backup, find_backup,
-    import_backup,
+    Backup, BackupStub, BackupView, Volume, create_backup, delete_backup, export_backup,
+    find_backup, import_backup,
     input::{self, BackupAction},
-    policy, reset_backup_status, restore_backup, update_backup,
+    parse_id, policy, reset_backup_status, restore_backup, update_backup,
 };
-use statehold_cinder::{Volume, parse_id};
 use statehold_store::{ReadView as _, Snapshot, WriteTxn};
 use uuid::Uuid;
 
@@ -17,7 +16,7 @@ use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
-/// What there is.
+/// The routes of backups.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/backups", list),
     routes::write("POST", "/v3/backups", create),
@@ -57,6 +56,7 @@ fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderRepl
     stub_reply(txn, call, call.new_id, StatusCode::ACCEPTED)
 }
 
+/// Returns the reply with the short form of a backup.
 fn stub_reply(
     txn: &WriteTxn<'_>,
     call: &CinderRequest<'_>,
@@ -70,6 +70,7 @@ fn stub_reply(
 fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let change = input::backup_change(call.body, call.cx.version)?;
     update_backup(txn, &call.cx, call.id(), change)?;
+    // The row exists, because its update succeeded.
     let id = parse_id(call.id()).ok_or_else(ApiError::unknown_operation)?;
     stub_reply(txn, call, id, StatusCode::OK)
 }
@@ -81,7 +82,9 @@ fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderRepl
 
 fn restore(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let spec = input::restore_spec(call.body)?;
+    // A restore without a volume creates one with the new ID.
     let volume = restore_backup(txn, &call.cx, call.id(), call.new_id, spec)?;
+    // Read without a check of its policy: the reply to a restore names the volume that it writes.
     let name = txn.get::<Volume>(volume).and_then(|row| row.name.as_deref());
     let restored = json!({
         "backup_id": parse_id(call.id()),
@@ -98,6 +101,7 @@ fn export(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiE
 fn import(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let record = input::backup_record(call.body)?;
     let id = import_backup(txn, &call.cx, &record)?;
+    // Cinder: cinder/api/contrib/backups.py, BackupsController.import_record: 201, unlike other creations.
     stub_reply(txn, call, id, StatusCode::CREATED)
 }
 

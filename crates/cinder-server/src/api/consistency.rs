@@ -1,4 +1,4 @@
-//! Consistency groups and their snapshots: groups of a type of their own, under older names.
+//! Consistency groups and their snapshots: groups of a reserved type, under the names of the older API.
 
 use axum::http::StatusCode;
 use statehold_cinder::{
@@ -14,7 +14,7 @@ use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
-/// What there is.
+/// The routes of consistency groups and their snapshots.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/consistencygroups", list),
     routes::write("POST", "/v3/consistencygroups", create),
@@ -31,12 +31,15 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("DELETE", "/v3/cgsnapshots/{id}", delete_snapshot),
 ];
 
+// Lists of the older API have no links to the next page.
+// Cinder: cinder/api/views/consistencygroups.py and cgsnapshots.py, ViewBuilder._list_view.
 const LIST: Collection =
     Collection { path: "consistencygroups", rows: "consistencygroups", links: None };
 const DETAIL: Collection = Collection { path: "consistencygroups/detail", ..LIST };
 const SNAPSHOTS: Collection = Collection { path: "cgsnapshots", rows: "cgsnapshots", links: None };
 const SNAPSHOTS_DETAIL: Collection = Collection { path: "cgsnapshots/detail", ..SNAPSHOTS };
 
+/// The API whose groups these handlers see.
 const API: GroupApi = GroupApi::Consistency;
 
 fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
@@ -56,6 +59,7 @@ fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiErr
     CinderReply::ok("consistencygroup", &ConsistencyGroupView::new(row))
 }
 
+/// Returns the reply with the created group.
 fn created_reply(txn: &WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = written_row::<Group>(txn, call.new_id)?;
     CinderReply::named(StatusCode::ACCEPTED, "consistencygroup", &GroupStub::new(row))
@@ -79,8 +83,8 @@ fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderRepl
 }
 
 fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
-    // Cinder: cinder/api/v3/consistencygroups.py, ConsistencyGroupsController.update: an unknown group goes
-    // before the types of members.
+    // Cinder: cinder/api/v3/consistencygroups.py, ConsistencyGroupsController.update: the error of an unknown
+    // group goes before those of the types of members.
     input::consistency_element(call.body)?;
     find_group(txn, &call.cx, API, call.id())?;
     let change = input::consistency_change(call.body, call.cx.version)?;

@@ -1,4 +1,4 @@
-//! The types of volumes that projects make without naming one.
+//! The default volume types of projects.
 
 use axum::http::StatusCode;
 use statehold_cinder::{
@@ -11,10 +11,11 @@ use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
 
-/// The version in which they came.
+/// First version with default types of projects.
+// Cinder: cinder/api/microversions.py, DEFAULT_TYPE_OVERRIDES.
 const SINCE: u16 = 62;
 
-/// What there is. The project in the path is the one that a type is set for, not that of the token.
+/// The routes of default types. The project in the path is the one that the type is for, not that of the token.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/default-types", list).since(SINCE).without_project(),
     routes::read("/v3/default-types/{project}", show).since(SINCE).without_project(),
@@ -27,6 +28,7 @@ fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiErr
     CinderReply::ok("default_types", &filter_rows(call, rows)?)
 }
 
+/// Returns the default type of the project in the path.
 fn show_row(view: &impl ReadView, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = find_default_type(view, &call.cx, call.segment("project"))?;
     CinderReply::ok("default_type", &DefaultTypeView::new(row))

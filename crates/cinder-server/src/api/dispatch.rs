@@ -132,7 +132,8 @@ async fn handle_route(
         Ok(caller) => caller,
         Err(reply) => return reply,
     };
-    // Without an identity service the client chooses its user name, which MUST NOT grant it another share of the limits.
+    // Without an identity service the client chooses its user name, which MUST NOT grant it another share of the
+    // limits.
     let key = match state.auth() {
         Auth::Open => address,
         Auth::Keystone(_) => CallerKey::token(&caller.user),
@@ -145,7 +146,7 @@ async fn handle_route(
         return not_found();
     };
     let requested = head.headers.get(API_VERSION);
-    // A header that is not UTF-8 requests no version, which negotiation rejects.
+    // A header that is not ASCII requests no version, which negotiation rejects.
     let requested = requested.map(|value| value.to_str().unwrap_or_default());
     let mut reply = match Microversion::negotiate(requested) {
         Ok(version) => {
@@ -269,8 +270,8 @@ async fn run_handler(
     }
 }
 
-/// Rejects the reply of a handler that did not check the policy, unless the route is open. The transaction is dropped, so
-/// that a handler without a check grants nothing.
+/// Rejects the reply of a handler that did not check the policy, unless the route is open. The transaction is dropped,
+/// so that a handler without a check grants nothing.
 fn require_policy_check(
     route: &Route,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! What the API can do beside its core, as clients ask for it, and what members may filter by.
+//! The extensions of the API, and the filters of each resource.
 
 use serde_json::{Value, json};
 use statehold_cinder::RESOURCE_FILTERS;
@@ -8,14 +8,15 @@ use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
 
-/// What there is.
+/// The routes of extensions and of the filters of resources.
 pub(crate) static ROUTES: &[Route] = &[
     routes::read("/v3/extensions", list).open(),
     routes::read("/v3/extensions/{alias}", show).open(),
     routes::read("/v3/resource_filters", filters).since(33).open(),
 ];
 
-/// The extensions: name, alias, description, and when they were last changed.
+/// The extensions: name, alias, description, and the time of their last change.
+// Cinder: cinder/api/contrib, the `ExtensionDescriptor` of each module; clients look an alias up before they use it.
 const EXTENSIONS: &[(&str, &str, &str, &str)] = &[
     (
         "VolumeImageMetadata",
@@ -174,8 +175,10 @@ fn show(_: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError>
 }
 
 fn filters(_: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    // Cinder: cinder/api/v3/resource_filters.py, ResourceFiltersController.index.
     let named = call.parameter("resource");
     let all = RESOURCE_FILTERS.iter();
-    let asked: Vec<_> = all.filter(|own| named.is_none_or(|named| own.resource == named)).collect();
-    CinderReply::ok("resource_filters", &asked)
+    let requested: Vec<_> =
+        all.filter(|own| named.is_none_or(|named| own.resource == named)).collect();
+    CinderReply::ok("resource_filters", &requested)
 }

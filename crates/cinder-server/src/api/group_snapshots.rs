@@ -1,4 +1,4 @@
-//! Snapshots of groups.
+//! Group snapshots.
 
 use axum::http::StatusCode;
 use statehold_cinder::{
@@ -13,7 +13,7 @@ use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
-/// What there is.
+/// The routes of group snapshots.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/group_snapshots", list).since(14),
     routes::write("POST", "/v3/group_snapshots", create).since(14),
@@ -30,7 +30,8 @@ const LIST: Collection = Collection {
 };
 const DETAIL: Collection = Collection { path: "group_snapshots/detail", ..LIST };
 
-/// From this version on lists have pages, orders and filters.
+/// First version whose lists have pages, orders and filters.
+// Cinder: cinder/api/microversions.py, GROUP_SNAPSHOT_PAGINATION.
 const PAGES_SINCE: u16 = 29;
 
 const API: GroupApi = GroupApi::Groups;
@@ -49,8 +50,10 @@ fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply,
     list_visible_by::<GroupSnapshot, _>(view, call, &parameters(call), DETAIL, visible, show)
 }
 
+/// Returns the parameters that the version of the request reads.
 fn parameters(call: &CinderRequest<'_>) -> Vec<(String, String)> {
     let pages = call.cx.version.at_least(PAGES_SINCE);
+    // Earlier versions ignore the others instead of rejecting them.
     let taken = call.query.iter().filter(|(key, _)| pages || key == "all_tenants");
     taken.cloned().collect()
 }

@@ -1,9 +1,8 @@
-//! Group types and what their groups have to be like.
+//! Group types, and the properties that their groups require.
 
 use axum::http::StatusCode;
-use serde_json::Value;
 use statehold_cinder::{
-    Error, GroupType, GroupTypeView, create_group_type, default_group_type,
+    GroupType, GroupTypeView, create_group_type, default_group_type,
     delete_group_spec as delete_one, delete_group_type, get_group_spec as one_spec,
     get_group_specs as all_specs, get_group_type, input, parse_is_public, policy, set_group_specs,
     update_group_specs, update_group_type,
@@ -15,7 +14,7 @@ use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
 
-/// What there is.
+/// The routes of group types.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/group_types", list).since(11),
     routes::write("POST", "/v3/group_types", create).since(11),
@@ -38,6 +37,7 @@ fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiErr
     caller.check(policy::GROUP_TYPE_GET)?;
     let public = parse_is_public(call.query)?;
     let others: Vec<_> = call.query.iter().filter(|(key, _)| key != "is_public").cloned().collect();
+    // Only admins may select private types, so that the parameter of other callers is ignored.
     let visible = |row: &GroupType| {
         if caller.is_admin() {
             public.is_none_or(|public| row.is_public == public)
@@ -65,6 +65,7 @@ fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderRepl
     call.cx.caller.check(policy::GROUP_TYPE_CREATE)?;
     create_group_type(txn, &call.cx, call.new_id, input::group_type_spec(call.body)?)?;
     let row = get_group_type(txn, call.cx.caller, &call.new_id.to_string())?;
+    // 202, although nothing is left to do. Cinder: cinder/api/v3/group_types.py, GroupTypesController.create.
     CinderReply::named(StatusCode::ACCEPTED, "group_type", &GroupTypeView::new(call.viewer, row))
 }
 
@@ -89,23 +90,18 @@ fn spec(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiErr
     CinderReply::ok(key, &one_spec(view, &call.cx, call.id(), key)?)
 }
 
-/// What was sent, which is what such changes answer.
-fn echo_body(status: StatusCode, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
-    let body: Value = serde_json::from_slice(call.body).map_err(|_| Error::MalformedBody)?;
-    CinderReply::json(status, &body)
-}
-
 fn set_specs(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_SPEC_CREATE)?;
     set_group_specs(txn, &call.cx, call.id(), input::group_specs(call.body)?)?;
-    echo_body(StatusCode::ACCEPTED, call)
+    // 202, although nothing is left to do. Cinder: cinder/api/v3/group_specs.py, GroupTypeSpecsController.create.
+    call.echo_body(StatusCode::ACCEPTED)
 }
 
 fn set_spec(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_SPEC_UPDATE)?;
     let specs = input::extra_spec(call.body, call.segment("key"))?;
     update_group_specs(txn, &call.cx, call.id(), specs)?;
-    echo_body(StatusCode::OK, call)
+    call.echo_body(StatusCode::OK)
 }
 
 fn delete_spec(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {

@@ -15,7 +15,7 @@ use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
-/// What there is.
+/// The routes of groups.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/groups", list).since(13),
     routes::write("POST", "/v3/groups", create).since(13),
@@ -29,7 +29,8 @@ pub(crate) static ROUTES: &[Route] = &[
 const LIST: Collection = Collection { path: "groups", rows: "groups", links: Some("group_links") };
 const DETAIL: Collection = Collection { path: "groups/detail", ..LIST };
 
-/// The parameter that asks for the volumes of groups.
+/// The parameter that adds the volumes of each group.
+// Cinder: cinder/api/v3/groups.py, GroupsController, from GROUP_VOLUME_LIST on.
 const LIST_VOLUME: &str = "list_volume";
 
 const API: GroupApi = GroupApi::Groups;
@@ -48,7 +49,7 @@ fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply,
     list_visible_by::<Group, _>(view, call, &parameters(call), DETAIL, visible, show)
 }
 
-/// What lists are filtered by.
+/// Returns the parameters of a list, without the one that changes its rows alone.
 fn parameters(call: &CinderRequest<'_>) -> Vec<(String, String)> {
     call.query.iter().filter(|(key, _)| key != LIST_VOLUME).cloned().collect()
 }
@@ -59,6 +60,7 @@ fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiErr
     CinderReply::ok("group", &GroupView::new(view, call.viewer, row, volumes))
 }
 
+/// Returns the reply with the created group.
 fn created_reply(txn: &WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let row = written_row::<Group>(txn, call.new_id)?;
     CinderReply::named(StatusCode::ACCEPTED, "group", &GroupStub::new(row))
@@ -85,7 +87,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, 
     match input::group_action(call.body, call.cx.version)? {
         GroupAction::Delete { delete_volumes } => delete_group(txn, cx, API, id, delete_volumes)?,
         GroupAction::ResetStatus(status) => reset_group_status(txn, cx, id, &status)?,
-        GroupAction::Replicate(what) => change_replication(txn, cx, id, what)?,
+        GroupAction::Replicate(replication) => change_replication(txn, cx, id, replication)?,
         GroupAction::ReplicationTargets => {
             return CinderReply::ok("replication_targets", &replication_targets(txn, cx, id)?);
         }

@@ -62,7 +62,8 @@ pub(crate) fn list_visible_by<'v, T: ListResource, S: Serialize>(
     list_rows(view, call, (parameters, false), collection, visible, show)
 }
 
-/// Returns a page. `sees_all` states that `visible` accepts each row, so that the total can be read from an index.
+/// Returns a page. `sees_all` states that `visible` accepts each row, so that
+/// rows can be counted and skipped without being read.
 fn list_rows<'v, T: ListResource, S: Serialize>(
     view: &'v Snapshot,
     call: &CinderRequest<'_>,
@@ -95,8 +96,8 @@ fn list_rows<'v, T: ListResource, S: Serialize>(
     page_reply(call, collection, &listing, show)
 }
 
-/// Returns the rows that the parameter `filter` accepts, as JSON. For rows that are few or in no table: each is rendered
-/// before the filter reads it.
+/// Returns the rows that the parameter `filter` accepts, as JSON. For rows that are few or in no table: each is
+/// rendered before the filter reads it.
 pub(crate) fn filter_rows<S: Serialize>(
     call: &CinderRequest<'_>,
     rows: impl IntoIterator<Item = S>,

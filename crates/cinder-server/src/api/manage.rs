@@ -1,4 +1,4 @@
-//! Taking over what a back end has already, and lists of it.
+//! Adoption of the volumes and snapshots that a back end has, and lists of them.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::api::routes::Route;
 use crate::backend::{BackendObject, SNAPSHOT_PREFIX, VOLUME_PREFIX, volume_name};
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
-/// What there is: each under its name, and under that of older clients.
+/// The routes of manageable volumes and snapshots, each also under its path before 3.8.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/manageable_volumes", volumes).since(8),
     routes::list("/v3/manageable_volumes/detail", volumes_detail).since(8),
@@ -30,22 +30,25 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("POST", "/v3/os-snapshot-manage", adopt_snapshot),
 ];
 
-/// The most that a page has.
+/// Maximum number of rows of a page, as of all lists.
 const PAGE_MAX: usize = 1000;
 
-/// From this version on a cluster may be named in place of a back end.
+/// First version whose requests may name a cluster in place of a back end.
+// Cinder: cinder/api/microversions.py, MANAGE_EXISTING_CLUSTER.
 const CLUSTER_SINCE: u16 = 17;
 
 fn adopt_volume(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let spec = input::manage_volume_spec(call.body, call.cx.version)?;
     let backends = call.state.backends();
+    // A back end that is down could not measure the volume.
     let place = |host: &str| {
         let own = backends.of(host).filter(|_| backends.is_up(host))?;
         Some(own.host().into())
     };
     manage_volume(txn, &call.cx, call.new_id, spec, place)?;
     let row = written_row::<Volume>(txn, call.new_id)?;
-    // Clients get the members of the first version, whatever they speak.
+    // The reply has the members of the first version. Cinder: cinder/api/contrib/volume_manage.py,
+    // VolumeManageController._view_builder.
     let viewer = Viewer { version: Microversion::MIN, ..call.viewer };
     CinderReply::named(StatusCode::ACCEPTED, "volume", &VolumeView::created(txn, viewer, row))
 }
@@ -76,13 +79,13 @@ fn snapshots_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderR
     ManageableList::SNAPSHOTS.reply(view, call, true)
 }
 
-/// One of the two lists.
+/// One of the two lists: of volumes or of snapshots.
 struct ManageableList {
     rule: Rule,
     rows: &'static str,
-    /// The name of a file that is managed begins so, and its ID follows.
+    /// The prefix of the names of managed objects of this list; the ID follows.
     own: &'static str,
-    /// What other names begin with that are not of this list.
+    /// The prefix of the names that belong to the other list.
     others: &'static str,
 }
 
@@ -100,6 +103,8 @@ impl ManageableList {
         others: VOLUME_PREFIX,
     };
 
+    /// Returns the requested page of the objects of a back end that the filter accepts.
+    // Cinder: cinder/api/contrib/resource_common_manage.py, get_manageable_resources.
     fn reply(
         &self,
         view: &Snapshot,
@@ -110,7 +115,7 @@ impl ManageableList {
         let named = ["host", "cluster"].map(|name| call.parameter(name).map(Into::into));
         let host = match named_host(call.cx.version, named.into(), CLUSTER_SINCE)? {
             Named::Host(host) => host,
-            // There are no clusters. Cinder: cinder/exception.py, ServiceNotFound.
+            // No clusters exist. Cinder: cinder/exception.py, ServiceNotFound.
             Named::Cluster(_) => return Err(Missing::ServiceOfCluster.into()),
         };
         let backends = call.state.backends();
@@ -120,12 +125,13 @@ impl ManageableList {
             return Err(Missing::Service { binary, host }.into());
         };
         let objects = backend.driver.list_objects().map_err(|error| {
-            tracing::error!(%error, %host, "can't list the objects of a back end");
-            let text = "The back end could not be asked.";
+            tracing::error!(%error, %host, "cannot list the objects of a back end");
+            let text = "The objects of the back end could not be read.";
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, text)
         })?;
         let filter = compile_filter::<Value>(call, call.parameter("filter"))?;
         let objects = objects.into_iter().filter(|object| !object.name.starts_with(self.others));
+        // Before the page is cut, so that a page is full while rows are left.
         let mut passes = row_filter(call, filter.as_ref());
         let mut found = Vec::new();
         for object in objects {
@@ -140,6 +146,7 @@ impl ManageableList {
         CinderReply::ok(self.rows, &rows)
     }
 
+    /// Renders an object. One whose name has the ID of a row is managed already.
     fn show(&self, view: &impl ReadView, object: &BackendObject, detail: bool) -> Value {
         let id = object.name.strip_prefix(self.own).and_then(parse_id);
         let of_volumes = self.own == Self::VOLUMES.own;
@@ -168,7 +175,11 @@ impl ManageableList {
     }
 }
 
-/// The page that is asked for: sorted by reference or size, the largest first unless said otherwise.
+/// Returns the requested page: sorted by reference or size, in descending order by default.
+///
+/// # Errors
+/// 400 for an unknown sort key or direction, a page size that is not an integer, or an unknown marker.
+// Cinder: cinder/volume/volume_utils.py, paginate_entries_list.
 fn select_page(
     call: &CinderRequest<'_>,
     mut objects: Vec<BackendObject>,
@@ -191,6 +202,7 @@ fn select_page(
     match key {
         "reference" => objects.sort_by(|one, other| one.name.cmp(&other.name)),
         "size" => {
+            // By name too, so that pages of objects of one size do not overlap.
             objects.sort_by(|one, other| {
                 (one.size_gib, &one.name).cmp(&(other.size_gib, &other.name))
             });
@@ -218,7 +230,7 @@ fn select_page(
     Ok(objects.into_iter().skip(offset).take(limit).collect())
 }
 
-/// Clients send the name, or the reference that they were shown.
+/// Returns whether an object is the marker: its name, or the reference of a list in the notation of Python.
 fn is_marker(object: &BackendObject, marker: &str) -> bool {
     object.name == marker
         || serde_json::from_str::<Value>(&marker.replace('\'', "\""))

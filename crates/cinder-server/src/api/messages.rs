@@ -1,4 +1,4 @@
-//! Messages: what users are told about work that failed.
+//! Messages to users about failed work.
 
 use axum::http::StatusCode;
 use statehold_cinder::{Message, MessageView, delete_message, find_message};
@@ -9,14 +9,15 @@ use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
 
-/// What there is.
+/// The routes of messages.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/messages", list).since(3),
     routes::read("/v3/messages/{id}", show).since(3),
     routes::write("DELETE", "/v3/messages/{id}", delete).since(3),
 ];
 
-/// From this version on there are pages, orders and filters.
+/// First version with pages, orders and filters; earlier ones ignore the parameters.
+// Cinder: cinder/api/microversions.py, MESSAGES_PAGINATION.
 const PAGES_SINCE: u16 = 5;
 
 const LIST: Collection =

@@ -1,4 +1,4 @@
-//! What back ends have and can do: pools for schedulers, capabilities for operators.
+//! Capacities and properties of back ends: pools for schedulers, capabilities for operators.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -11,22 +11,25 @@ use crate::api::routes::Route;
 use crate::backend::scheduler::{Backend, OVERSUBSCRIPTION};
 use crate::request::{ApiError, CinderReply, CinderRequest};
 
-/// What there is.
+/// The routes of pools and capabilities.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/scheduler-stats/get_pools", list),
     routes::read("/v3/capabilities/{host}", capabilities),
 ];
 
-/// From this version on pools are filtered by name.
+/// First version that filters pools by name.
+// Cinder: cinder/api/microversions.py, POOL_FILTER.
 const FILTER_SINCE: u16 = 28;
 
-/// From this version on pools are filtered by the type of volumes that they take.
+/// First version that filters pools by a volume type that they fit.
+// Cinder: cinder/api/microversions.py, POOL_TYPE_FILTER.
 const TYPE_SINCE: u16 = 35;
 
 fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let version = call.cx.version;
     call.cx.caller.check(policy::POOLS)?;
     let detail = call.flag("detail")?;
+    // Earlier versions ignore unknown parameters.
     let known = |key: &str| matches!(key, "detail" | "name" | "volume_type" | "filter");
     let unknown: Vec<&str> =
         call.query.iter().map(|(key, _)| key.as_str()).filter(|key| !known(key)).collect();
@@ -57,14 +60,16 @@ fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiErr
     CinderReply::ok("pools", &filter_rows(call, pools)?)
 }
 
-/// A count of bytes in GiB, with two decimals.
+/// Converts bytes to GiB, rounded down to two decimals.
 fn gib(bytes: u64) -> f64 {
+    // In integers, because `u64` bytes do not fit a float exactly.
     let hundredths = (u128::from(bytes) * 100) >> 30;
     let hundredths = u32::try_from(hundredths).unwrap_or(u32::MAX);
     f64::from(hundredths) / 100.0
 }
 
-/// What a back end has and can do. Files with holes take only the room that was written to.
+/// Returns the capabilities of a back end, as its pool shows them.
+// Cinder: cinder/scheduler/host_manager.py, PoolState has the members.
 pub(crate) fn pool_capabilities(view: &impl ReadView, now: i64, backend: &Backend) -> Value {
     let usage = HostUsage::total(view, backend.service_host());
     let (free, total) = match backend.driver.capacity() {
@@ -72,6 +77,7 @@ pub(crate) fn pool_capabilities(view: &impl ReadView, now: i64, backend: &Backen
         Err(error) => {
             let location = backend.driver.location();
             tracing::error!(%error, location, "can't read the capacity of a back end");
+            // Cinder: cinder/scheduler/filters/capacity_filter.py handles `unknown`.
             (json!("unknown"), json!("unknown"))
         }
     };
@@ -90,6 +96,7 @@ pub(crate) fn pool_capabilities(view: &impl ReadView, now: i64, backend: &Backen
         "driver_version": env!("CARGO_PKG_VERSION"),
         "QoS_support": false,
         "multiattach": true,
+        // Files are sparse: they allocate only the blocks that were written.
         "thin_provisioning_support": true,
         "thick_provisioning_support": false,
         "consistent_group_snapshot_enabled": false,
@@ -100,6 +107,9 @@ pub(crate) fn pool_capabilities(view: &impl ReadView, now: i64, backend: &Backen
     })
 }
 
+/// Returns the capabilities of one back end.
+// Cinder: cinder/api/views/capabilities.py, ViewBuilder.summary; the properties are those of
+// cinder/volume/driver.py, BaseVD.init_capabilities.
 fn capabilities(_: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::CAPABILITIES)?;
     let host = call.segment("host");
@@ -107,6 +117,7 @@ fn capabilities(_: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, A
         call.state.backends().all().find(|own| own.service_host() == host || own.host() == host);
     let backend = backend.ok_or_else(|| Error::from(Missing::ServiceOf(host.into())))?;
     let property = |title: &str, description: &str| json!({"title": title, "description": description, "type": "boolean"});
+    // Typed, because an empty array literal has no element type.
     let none: [Value; 0] = [];
     CinderReply::json(
         StatusCode::OK,

@@ -1,10 +1,10 @@
-//! QoS specs, and the volume types that are bound to them.
+//! QoS specs, and the volume types that are associated with them.
 
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 use statehold_cinder::{
-    Error, QosAssociationView, QosSpecs, QosView, bind_type, create_qos, delete_qos,
-    delete_qos_keys, find_qos, input, policy, qos_types, unbind_types, update_qos,
+    QosAssociationView, QosSpecs, QosView, bind_type, create_qos, delete_qos, delete_qos_keys,
+    find_qos, input, policy, qos_types, unbind_types, update_qos,
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
@@ -13,7 +13,8 @@ use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
 
-/// What there is. Types are bound with GET, as clients do it.
+/// The routes of QoS specs. Associations are written with `GET`.
+// Cinder: cinder/api/contrib/qos_specs_manage.py, Qos_specs_manage.get_resources.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/qos-specs", list),
     routes::write("POST", "/v3/qos-specs", create),
@@ -34,6 +35,7 @@ fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiErr
     list_all_by::<QosSpecs, _>(view, call, call.query, LIST, QosView::new)
 }
 
+/// Returns the QoS specs with the ID `id`.
 fn show_row(
     view: &impl ReadView,
     call: &CinderRequest<'_>,
@@ -59,9 +61,9 @@ fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderRepl
     call.cx.caller.check(policy::QOS_UPDATE)?;
     let (consumer, specs) = input::qos_change(call.body)?;
     update_qos(txn, &call.cx, call.id(), consumer, specs)?;
-    // What was sent, as it was sent.
-    let body: Value = serde_json::from_slice(call.body).map_err(|_| Error::MalformedBody)?;
-    CinderReply::json(StatusCode::OK, &body)
+    // The limits of the request, not of the row. Cinder: cinder/api/contrib/qos_specs_manage.py,
+    // QoSSpecsController.update.
+    call.echo_body(StatusCode::OK)
 }
 
 fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
@@ -88,6 +90,7 @@ fn associate(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderR
 
 fn disassociate(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let Some(volume_type) = call.parameter("vol_type_id") else {
+        // Without a type the operation is not called, which checks the permission otherwise.
         call.cx.caller.check(policy::QOS_UPDATE)?;
         return Err(ApiError::bad_request("Volume Type id must not be None."));
     };

@@ -8,7 +8,7 @@ use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
 
-/// What there is.
+/// The routes of quotas and limits.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/os-quota-sets/{project}", show),
     routes::write("PUT", "/v3/os-quota-sets/{project}", update),
@@ -19,7 +19,8 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/limits", limits),
 ];
 
-/// From this version on admins may ask for the limits of another project.
+/// First version whose admins may request the limits of another project.
+// Cinder: cinder/api/microversions.py, LIMITS_ADMIN_FILTER.
 const OF_PROJECT_SINCE: u16 = 39;
 
 fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
@@ -36,6 +37,7 @@ fn defaults(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, Ap
 fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let (cx, project) = (&call.cx, call.segment("project"));
     set_quotas(txn, cx.config, cx.caller, project, call.body)?;
+    // The reply has no ID. Cinder: cinder/api/contrib/quotas.py, QuotaSetsController.update.
     let set = QuotaSet::of_project(txn, cx.config, cx.caller, project, false)?;
     CinderReply::ok("quota_set", &set.without_id())
 }
@@ -60,8 +62,9 @@ fn update_class(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Cind
 fn limits(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let cx = &call.cx;
     cx.caller.check(policy::LIMITS)?;
+    // Other callers get their own limits instead of an error. Cinder: cinder/api/v3/limits.py, LimitsController.index.
     let other = call.parameter("project_id").or_else(|| call.parameter("tenant_id"));
-    let asks = cx.caller.is_admin() && cx.version.at_least(OF_PROJECT_SINCE);
-    let project = other.filter(|_| asks).unwrap_or(&cx.caller.project);
+    let may_name = cx.caller.is_admin() && cx.version.at_least(OF_PROJECT_SINCE);
+    let project = other.filter(|_| may_name).unwrap_or(&cx.caller.project);
     CinderReply::ok("limits", &LimitsView::new(view, cx.config, project))
 }

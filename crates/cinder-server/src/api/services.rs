@@ -1,4 +1,4 @@
-//! Services, the hosts that they are on, and the zones that they make.
+//! Services, their hosts, and the availability zones of the hosts.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::request::{ApiError, CinderReply, CinderRequest};
 use crate::state::CinderState;
 use statehold_server_core::logging;
 
-/// What there is.
+/// The routes of services, hosts, zones and clusters.
 pub(crate) static ROUTES: &[Route] = &[
     routes::read("/v3/os-services", list),
     routes::write("PUT", "/v3/os-services/{action}", act),
@@ -34,10 +34,11 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("PUT", "/v3/clusters/{action}", change_cluster).since(7),
 ];
 
-/// The binary that answers requests, which is no service.
+/// The binary that serves requests, which registers no service.
 const API: &str = "cinder-api";
 
-/// What clusters may be filtered by.
+/// The filters of clusters.
+// Cinder: cinder/api/v3/clusters.py, ClusterController.allowed_list_keys.
 const CLUSTER_FILTERS: [&str; 8] = [
     "name",
     "binary",
@@ -49,7 +50,7 @@ const CLUSTER_FILTERS: [&str; 8] = [
     "frozen",
 ];
 
-/// Whether a service is this server's.
+/// Returns whether a service is up: it is up while this server has it.
 fn is_up(state: &CinderState, row: &Service) -> bool {
     if row.is_backend() {
         state.backends().has_service(&row.host)
@@ -73,9 +74,11 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, 
         "enable" => enable_service(txn, cx, request.host()?, request.binary()?)?,
         "disable" => disable_service(txn, cx, request.host()?, request.binary()?, None)?,
         "disable-log-reason" => {
+            // The only action that stores a reason; `disable` removes it.
             let reason = request.disabled_reason.clone();
             disable_service(txn, cx, request.host()?, request.binary()?, reason)?;
         }
+        // The reply to these has no body. Cinder: cinder/api/contrib/services.py, ServiceController._freeze.
         "freeze" | "thaw" => {
             let host = request.host_or_cluster(cx.version)?;
             freeze_service(txn, cx, host, action == "freeze")?;
@@ -87,6 +90,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, 
         "set-log" => return set_log_level(&request),
         _ => return Err(Error::Input("Unknown action".into()).into()),
     }
+    // The reply repeats the request, with the status of the row.
     let row = find_service(txn, request.host()?, request.binary()?)?;
     let mut body = json!({
         "disabled": row.disabled,
@@ -101,7 +105,8 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, 
     CinderReply::json(StatusCode::OK, &body)
 }
 
-/// How much is logged: one level for the whole program, whichever service is asked.
+/// Returns the log level of each selected service. All of them share the level of the process.
+// Cinder: cinder/api/contrib/services.py, ServiceController._get_log.
 fn log_levels(
     view: &impl ReadView,
     call: &CinderRequest<'_>,
@@ -112,15 +117,17 @@ fn log_levels(
     if logging::matches_prefix(prefix) {
         levels.insert(logging::PREFIX, logging::level());
     }
-    let asked = request.binary.as_deref().filter(|binary| !binary.is_empty() && *binary != "*");
+    // Empty and `*` select all binaries.
+    let binary = request.binary.as_deref().filter(|binary| !binary.is_empty() && *binary != "*");
     let machine = call.state.backends().machine();
     let entry =
         |host: &str, binary: &str| json!({"host": host, "binary": binary, "levels": levels});
     let mut entries: Vec<Value> = Vec::new();
-    if asked.is_none_or(|binary| binary == API) {
+    // The API has no row among the services.
+    if binary.is_none_or(|binary| binary == API) {
         entries.push(entry(machine, API));
     }
-    let own = services(view, None, asked).filter(|row| is_up(call.state, row));
+    let own = services(view, None, binary).filter(|row| is_up(call.state, row));
     entries.extend(own.map(|row| entry(&row.host, &row.binary)));
     CinderReply::ok("log_levels", &entries)
 }
@@ -136,7 +143,7 @@ fn set_log_level(request: &ServiceRequest) -> Result<CinderReply, ApiError> {
     let parsed = logging::parse_level(level);
     let parsed =
         parsed.ok_or_else(|| Error::Input(format!("{level} is not a valid log level.").into()))?;
-    // Nothing else logs under another prefix.
+    // No other prefix has log lines.
     if logging::matches_prefix(request.prefix.as_deref().unwrap_or_default()) {
         logging::set_level(parsed);
     }
@@ -153,6 +160,7 @@ fn list_hosts(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, 
 fn show_host(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let host = call.segment("host");
     let (own, usage) = host_usage(view, &call.cx, host)?;
+    // Counts are strings. Cinder: cinder/api/contrib/hosts.py, HostController.show.
     let resource = |project: &str, usage: HostUsage| {
         json!({"resource": {
             "host": host,
@@ -184,12 +192,13 @@ fn list_zones(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, 
     let zones = zones(view, call.cx.config, |host| call.state.backends().has_service(host));
     let zones: Vec<Value> = zones
         .iter()
-        .map(|(name, there)| json!({"zoneName": name, "zoneState": {"available": there}}))
+        .map(|(name, up)| json!({"zoneName": name, "zoneState": {"available": up}}))
         .collect();
     CinderReply::ok("availabilityZoneInfo", &zones)
 }
 
-/// Settles what is under way without anybody working on it.
+/// Ends the transitional statuses of rows without work.
+// Cinder: cinder/api/v3/workers.py, WorkerController.cleanup.
 fn cleanup(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::WORKERS_CLEANUP)?;
     let request = input::cleanup_request(call.body)?;
@@ -207,12 +216,13 @@ fn cleanup(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderRep
         .filter(|_| request.cluster.is_none())
         .map(|row| Service::clone(row))
         .collect();
-    // What is on no back end yet is meant unless some are named.
+    // A row without a back end is selected unless the request names one.
     let includes = |host: Option<&str>| match host {
         Some(host) => all.iter().any(|row| *row.host == *host),
         None => named.is_none(),
     };
     let settled = clean_up_stuck(txn, &call.cx, &request.filter, includes)?;
+    // The services that clean up, and those that are down. Both are cleaned here, because the rows need no service.
     let of = |up: bool| -> Vec<Value> {
         all.iter()
             .filter(|row| settled.contains(&row.host) && is_up(call.state, row) == up)
@@ -242,6 +252,7 @@ fn list_clusters(_: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, 
     CinderReply::ok("clusters", &none)
 }
 
+/// Returns the error of an unknown cluster: none exist.
 fn no_cluster(binary: Option<&str>, name: &str) -> ApiError {
     let (binary, name) = (binary.unwrap_or(Service::VOLUME).into(), name.into());
     Error::from(Missing::Cluster { binary, name }).into()

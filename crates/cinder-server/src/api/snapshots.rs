@@ -16,7 +16,7 @@ use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
-/// What there is.
+/// The routes of snapshots.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/snapshots", list),
     routes::write("POST", "/v3/snapshots", create),
@@ -78,6 +78,8 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, 
     match input::snapshot_action(call.body)? {
         SnapshotAction::ResetStatus(status) => reset_snapshot_status(txn, cx, id, &status)?,
         SnapshotAction::ForceDelete => delete_snapshot(txn, cx, id, true)?,
+        // The reports of Nova, and `os-unmanage`, have replies without a content type of JSON.
+        // Cinder: cinder/api/contrib/snapshot_actions.py and snapshot_unmanage.py return `webob.Response(202)`.
         SnapshotAction::Report { status, progress } => {
             report_snapshot_status(txn, cx, id, &status, progress)?;
             return Ok(CinderReply::empty(StatusCode::ACCEPTED));
@@ -102,6 +104,7 @@ fn metadata_item(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderRepl
     CinderReply::ok("meta", &json!({ key: value }))
 }
 
+/// Adds pairs and keeps the others.
 fn merge_metadata(
     txn: &mut WriteTxn<'_>,
     call: &CinderRequest<'_>,
@@ -109,6 +112,7 @@ fn merge_metadata(
     write_metadata(txn, call, false)
 }
 
+/// Replaces all pairs.
 fn replace_metadata(
     txn: &mut WriteTxn<'_>,
     call: &CinderRequest<'_>,
@@ -122,6 +126,7 @@ fn write_metadata(
     replace: bool,
 ) -> Result<CinderReply, ApiError> {
     let metadata = input::snapshot_metadata(call.body)?;
+    // The error of an unknown snapshot goes before that of invalid pairs, as in Cinder.
     find_snapshot(txn, call.cx.caller, call.id())?;
     let pairs = metadata.into_pairs()?;
     let all = set_snapshot_metadata(txn, &call.cx, call.id(), pairs, replace)?;
@@ -139,6 +144,8 @@ fn set_metadata_item(
     CinderReply::ok("meta", &pairs)
 }
 
+/// Deletes one pair. The reply is empty, unlike those of the other changes of metadata.
+// Cinder: cinder/api/v3/snapshot_metadata.py, Controller.delete.
 fn delete_metadata_item(
     txn: &mut WriteTxn<'_>,
     call: &CinderRequest<'_>,

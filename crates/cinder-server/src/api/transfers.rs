@@ -1,4 +1,4 @@
-//! Transfers: volumes on offer to whoever knows a key.
+//! Transfers: offers of volumes to the holder of a key.
 
 use axum::http::StatusCode;
 use statehold_cinder::{
@@ -13,7 +13,7 @@ use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
 
-/// What there is: the same under both paths, but that snapshots may stay behind only under the newer.
+/// The routes of transfers, the same under both paths, except that only the newer reads `no_snapshots`.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/volume-transfers", list),
     routes::write("POST", "/v3/volume-transfers", create),
@@ -29,10 +29,11 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("POST", "/v3/os-volume-transfer/{id}/accept", accept),
 ];
 
-/// From this version on there are orders and links to the next page.
+/// First version with orders and links to the next page.
 const PAGES_SINCE: u16 = 59;
 
-/// Links are the same under both paths, and with all there is to say.
+/// Both paths, and lists with details, have the same links.
+// Cinder: cinder/api/views/transfers.py, ViewBuilder._collection_name.
 const LIST: Collection =
     Collection { path: "os-volume-transfer", rows: "transfers", links: Some("transfers_links") };
 
@@ -50,12 +51,13 @@ fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply,
     })
 }
 
-/// Returns the parameters and the names of a list. Before pages existed, lists had a limit and an offset in the order of
-/// creation.
+/// Returns the parameters and the names of a list. Before pages existed, lists had a limit and an offset in the order
+/// of creation.
 fn list_parameters(call: &CinderRequest<'_>) -> (Vec<(String, String)>, Collection) {
     if call.cx.version.at_least(PAGES_SINCE) {
         return (call.query.to_vec(), LIST);
     }
+    // Earlier versions ignore the other parameters.
     let known = |key: &str| matches!(key, "limit" | "offset" | "all_tenants" | "filter");
     let mut parameters: Vec<_> = call.query.iter().filter(|(key, _)| known(key)).cloned().collect();
     parameters.push(("sort".to_owned(), "created_at:asc".to_owned()));
@@ -71,6 +73,7 @@ fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderRepl
     offer(txn, call, false)
 }
 
+/// Creates a transfer under the older path.
 fn create_old(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     offer(txn, call, true)
 }
@@ -81,10 +84,12 @@ fn offer(
     old_path: bool,
 ) -> Result<CinderReply, ApiError> {
     let spec = input::transfer_spec(call.body, call.cx.version, old_path)?;
+    // Cinder: cinder/transfer/api.py, API._get_random_string: 16 hexadecimal digits.
     let key = format!("{:016x}", random_u64());
     let secret = TransferKey { key: &key, salt: random_u64().to_be_bytes() };
     create_transfer(txn, &call.cx, call.new_id, spec, secret)?;
     let row = txn.get::<Transfer>(call.new_id).ok_or_else(ApiError::unknown_operation)?;
+    // Only this reply has the key: the store keeps its hash.
     let created = TransferView::created(call.viewer, row, &key);
     CinderReply::named(StatusCode::ACCEPTED, "transfer", &created)
 }

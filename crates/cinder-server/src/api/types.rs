@@ -1,4 +1,4 @@
-//! Volume types, their extra specs, how their volumes are encrypted, and who may use private ones.
+//! Volume types, their extra specs and encryption, and the access of projects to private ones.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
-/// What there is.
+/// The routes of volume types.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/types", list),
     routes::write("POST", "/v3/types", create),
@@ -45,6 +45,7 @@ const LIST: Collection =
 fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let (caller, version) = (call.cx.caller, call.cx.version);
     let filter = compile_filter::<VolumeType>(call, call.parameter("filter"))?;
+    // The meter ends a list that costs too much; `run_handler` fails the request then.
     let goes_on = || call.count_row(filter.is_some());
     let listing = list_types(view, call.query, caller, version, filter.as_ref(), goes_on)?;
     page_reply(call, LIST, &listing, |row| VolumeTypeView::new(call.viewer, row))
@@ -62,6 +63,7 @@ fn show_default(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply
 }
 
 fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
+    // Before the body, whose errors a caller without the permission must not see.
     call.cx.caller.check(policy::TYPE_CREATE)?;
     create_type(txn, &call.cx, call.new_id, input::type_spec(call.body)?)?;
     let row = written_row::<VolumeType>(txn, call.new_id)?;
@@ -91,18 +93,12 @@ fn extra_spec(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, 
     CinderReply::ok(key, &value)
 }
 
-/// What was sent, which is what such changes answer.
-fn echo_body(call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
-    let body: Value = serde_json::from_slice(call.body).map_err(|_| Error::MalformedBody)?;
-    CinderReply::json(StatusCode::OK, &body)
-}
-
 fn set_extra_specs(
     txn: &mut WriteTxn<'_>,
     call: &CinderRequest<'_>,
 ) -> Result<CinderReply, ApiError> {
     set_specs(txn, &call.cx, call.id(), input::extra_specs(call.body)?)?;
-    echo_body(call)
+    call.echo_body(StatusCode::OK)
 }
 
 fn set_extra_spec(
@@ -115,7 +111,7 @@ fn set_extra_spec(
         call.id(),
         input::extra_spec(call.body, call.segment("key"))?,
     )?;
-    echo_body(call)
+    call.echo_body(StatusCode::OK)
 }
 
 fn delete_extra_spec(
@@ -135,6 +131,8 @@ fn encryption(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, 
 fn encrypt(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let encryption = input::type_encryption(call.body, call.new_id, call.cx.now)?;
     let id = set_encryption(txn, &call.cx, call.id(), encryption)?;
+    // The reply is the body of the request with two members more.
+    // Cinder: cinder/api/contrib/volume_type_encryption.py, VolumeTypeEncryptionController.create.
     let mut body: Value = serde_json::from_slice(call.body).map_err(|_| Error::MalformedBody)?;
     if let Some(members) = body.get_mut("encryption").and_then(Value::as_object_mut) {
         members.insert("volume_type_id".into(), json!(id));
@@ -148,17 +146,19 @@ fn encryption_field(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderR
     let row = known_type(view, call.cx.caller, call.id())?;
     let all = serde_json::to_value(EncryptionView::new(row)).unwrap_or_default();
     let field = call.segment("field");
+    // A member that the encryption lacks has the error of a type without encryption.
     let missing = || Error::from(Missing::Encryption { volume_type: call.id().into() });
     CinderReply::ok(field, all.get(field).ok_or_else(missing)?)
 }
 
-/// The ID in the path isn't looked at, here and where it is deleted: a type has one encryption.
+/// Changes the encryption of a type. The ID of the encryption in the path is ignored, as in deletions: a type has one.
+// Cinder: cinder/api/contrib/volume_type_encryption.py, VolumeTypeEncryptionController.update.
 fn change_encryption(
     txn: &mut WriteTxn<'_>,
     call: &CinderRequest<'_>,
 ) -> Result<CinderReply, ApiError> {
     update_encryption(txn, &call.cx, call.id(), input::encryption_change(call.body)?)?;
-    echo_body(call)
+    call.echo_body(StatusCode::OK)
 }
 
 fn decrypt(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {

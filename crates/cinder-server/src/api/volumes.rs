@@ -22,7 +22,7 @@ use crate::api::routes::Route;
 use crate::backend::Connection;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
 
-/// What there is.
+/// The routes of volumes.
 pub(crate) static ROUTES: &[Route] = &[
     routes::list("/v3/volumes", list),
     routes::write("POST", "/v3/volumes", create),
@@ -42,17 +42,19 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::read("/v3/volumes/{id}/encryption/{key}", encryption_item),
 ];
 
-/// From this version on metadata has a tag.
+/// First version whose replies with metadata have an entity tag.
+// Cinder: cinder/api/microversions.py, ETAGS.
 const ETAG_SINCE: u16 = 15;
 
-/// From this version on `force` is looked at when a volume is deleted.
+/// First version whose deletions read `force`; earlier ones ignore it.
+// Cinder: cinder/api/microversions.py, VOLUME_DELETE_FORCE.
 const FORCE_SINCE: u16 = 23;
 
 const LIST: Collection =
     Collection { path: "volumes", rows: "volumes", links: Some("volumes_links") };
 const DETAIL: Collection = Collection { path: "volumes/detail", ..LIST };
 
-/// Answers a list of volumes. Copies that are on their way to another back end are shown to admins alone.
+/// Returns a page of volumes. Only admins see the copies that migrations in progress write.
 fn list_shown<'v, S: Serialize>(
     view: &'v Snapshot,
     call: &CinderRequest<'_>,
@@ -61,7 +63,7 @@ fn list_shown<'v, S: Serialize>(
 ) -> Result<CinderReply, ApiError> {
     let caller = call.cx.caller;
     let hidden = Volume::BY_HIDDEN.exact(&caller.project);
-    // Most projects have no such copies: then no row has to be looked at.
+    // Most projects have no such copies: then no row needs the check.
     if caller.is_admin() || view.count_by(&Volume::BY_HIDDEN, &hidden) == 0 {
         return list_all_by::<Volume, _>(view, call, call.query, collection, show);
     }
@@ -108,18 +110,21 @@ fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderRepl
 
 fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let cascade = call.flag("cascade")?;
+    // Deleting with `cascade` needs no version: the parameter is as old as the API.
     let force = call.cx.version.at_least(FORCE_SINCE) && call.flag("force")?;
     let options = DeleteOptions { cascade, force };
     delete_volume(txn, &call.cx, call.id(), options)?;
     Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }
 
-/// How a volume is encrypted: its key, and what its type says of it.
+/// Returns how a volume is encrypted: its key, and the encryption of its type.
+// Cinder: cinder/api/contrib/volume_encryption_metadata.py, VolumeEncryptionMetadataController.index.
 fn encryption_of(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Value, ApiError> {
     let row = find_volume(view, call.cx.caller, call.id())?;
     call.cx.caller.check_on(policy::VOLUME_ENCRYPTION, &**row)?;
     let named = row.volume_type_id.filter(|_| row.encrypted);
     let named = named.and_then(|id| view.get::<VolumeType>(id));
+    // A volume that is not encrypted has the one member, which is null.
     let Some(own) = named.and_then(|named| named.encryption.as_ref()) else {
         return Ok(json!({"encryption_key_id": row.encryption_key_id}));
     };
@@ -133,7 +138,8 @@ fn encryption(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, 
     CinderReply::json(StatusCode::OK, &encryption_of(view, call)?)
 }
 
-/// One value, bare.
+/// Returns one value of it, without an object around it.
+// Cinder: cinder/api/contrib/volume_encryption_metadata.py, VolumeEncryptionMetadataController.show.
 fn encryption_item(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let all = encryption_of(view, call)?;
     CinderReply::json(
@@ -158,18 +164,21 @@ fn metadata_item(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderRepl
     with_etag_since(call, CinderReply::ok("meta", &json!({ key: value }))?)
 }
 
+/// Adds the entity tag to a reply from the version that has it.
 #[expect(clippy::unnecessary_wraps, reason = "ends handlers")]
 fn with_etag_since(call: &CinderRequest<'_>, answer: CinderReply) -> Result<CinderReply, ApiError> {
     let tags = call.cx.version.at_least(ETAG_SINCE);
     Ok(if tags { answer.with_etag() } else { answer })
 }
 
-/// Refuses a change of other metadata than the client knows.
+/// Rejects a change if `If-Match` does not have the entity tag of the present metadata.
+// Cinder: cinder/api/v3/volume_metadata.py, Controller._validate_etag.
 fn check_if_match(txn: &WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<(), ApiError> {
     let Some(known) = call.if_match.filter(|_| call.cx.version.at_least(ETAG_SINCE)) else {
         return Ok(());
     };
     let tag = all_metadata(txn, call)?.etag();
+    // The header may list several tags, in quotes.
     if known.contains(&tag) { Ok(()) } else { Err(ApiError::PreconditionFailed) }
 }
 
@@ -215,6 +224,8 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, 
     match input::volume_action(call.body, cx.version)? {
         VolumeAction::Attach(request) => attach_volume(txn, cx, id, request, call.secondary_id),
         VolumeAction::Detach(attachment) => detach_volume(txn, cx, id, attachment),
+        // Its own permission, then the same as a detachment.
+        // Cinder: cinder/api/contrib/admin_actions.py, VolumeAdminController._force_detach.
         VolumeAction::ForceDetach(attachment) => {
             cx.caller.check(policy::VOLUME_FORCE_DETACH)?;
             let row = find_volume(txn, cx.caller, id)?;
@@ -227,6 +238,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, 
         VolumeAction::RollDetaching => roll_detaching(txn, cx, id),
         VolumeAction::Extend(size) => extend_volume(txn, cx, id, size, call.secondary_id),
         VolumeAction::SetReadonly(readonly) => set_readonly(txn, cx, id, readonly),
+        // 200 instead of 202. Cinder: cinder/api/contrib/volume_actions.py, VolumeActionsController._set_bootable.
         VolumeAction::SetBootable(bootable) => {
             set_bootable(txn, cx, id, bootable)?;
             return Ok(CinderReply::empty_json(StatusCode::OK));
@@ -261,6 +273,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, 
         VolumeAction::UploadImage(request) => upload_volume(txn, cx, id, request),
         VolumeAction::Reimage(request) => reimage_volume(txn, cx, id, request),
         VolumeAction::Unmanage => {
+            // Without the content type of JSON. Cinder: cinder/api/contrib/volume_unmanage.py, unmanage.
             unmanage_volume(txn, cx, id)?;
             return Ok(CinderReply::empty(StatusCode::ACCEPTED));
         }
@@ -268,6 +281,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, 
             let row = check_connection(txn, cx, id, host.as_deref())?;
             return CinderReply::ok("connection_info", &connection(txn, call, row)?);
         }
+        // The connector is read and ignored: the server keeps no connection of `os-initialize_connection`.
         VolumeAction::TerminateConnection(_) => {
             check_termination(txn, cx, id)?;
             unreserve_volume(txn, cx, id)
@@ -276,7 +290,11 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, 
     Ok(CinderReply::empty_json(StatusCode::ACCEPTED))
 }
 
-/// Returns how a host reaches a volume, with the limits that the host enforces.
+/// Returns the connection information of a volume: how a host reaches it, and the limits that the host enforces.
+///
+/// # Errors
+/// [`Error`] with the status 400 for a volume without a back end of this server.
+// Cinder: cinder/volume/manager.py, VolumeManager._parse_connection_options adds the members to the data of the driver.
 pub(crate) fn connection(
     view: &impl ReadView,
     call: &CinderRequest<'_>,
@@ -298,6 +316,8 @@ pub(crate) fn connection(
         ];
         data.extend(more.map(|(name, value)| (name.to_owned(), value)));
     }
+    // NFS drivers put the base of mount points beside the data. Cinder: cinder/volume/drivers/nfs.py,
+    // NfsDriver.initialize_connection.
     let mut info = json!({"driver_volume_type": backend.protocol(), "data": data});
     if let (Some(base), Some(info)) = (mount_point_base, info.as_object_mut()) {
         info.insert("mount_point_base".to_owned(), Value::from(&*base));

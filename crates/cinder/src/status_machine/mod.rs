@@ -1,8 +1,8 @@
 //! The state machines of volumes, snapshots, backups, groups and group snapshots.
 //!
 //! Each resource has one table of [`Transition`]s: an operation, the statuses that allow it, the status that it sets,
-//! the work that it queues, and the status that each end of the work leaves. Operations and finished work set statuses by
-//! the table, [`VolumeStatus::is_transitional`](crate::VolumeStatus::is_transitional) follows from it, and a test
+//! the work that it queues, and the status that each end of the work leaves. Operations and finished work set statuses
+//! by the table, [`VolumeStatus::is_transitional`](crate::VolumeStatus::is_transitional) follows from it, and a test
 //! compares the tables in `docs/block-storage.md` with it.
 //!
 //! A table knows statuses alone. Conditions on other fields, such as attachments, snapshots and migrations, are in the
@@ -168,8 +168,8 @@ fn find<A: Copy + PartialEq, S: Copy + PartialEq>(
     table.iter().find(|row| row.operation == operation && row.allowed.contains(&status))
 }
 
-/// Returns the status that the end of `task` leaves on a resource in `status`; [`NextStatus::Stays`] for a task that the
-/// table does not have.
+/// Returns the status that the end of `task` leaves on a resource in `status`; [`NextStatus::Stays`] for a task that
+/// the table does not have.
 fn after_work<A: Copy, S: Copy + PartialEq>(
     table: &'static [Transition<A, S>],
     task: &str,
