@@ -149,3 +149,6 @@ pub use statehold_store as store;
 #[cfg(all(doctest, feature = "store"))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+#[cfg(all(doctest, feature = "planning"))]
+mod book;

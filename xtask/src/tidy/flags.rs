@@ -6,23 +6,34 @@ use super::Finding;
 use super::pages;
 use super::tree::Tree;
 
-/// Flags of other programs that pages and examples name: cargo, curl, rustc.
-const FOREIGN: [&str; 18] = [
+/// Flags of other programs that pages and examples name: cargo, curl, rustc, systemd's and those of users.
+const FOREIGN: [&str; 29] = [
+    "all",
+    "all-targets",
     "bench",
     "cfg",
+    "check",
     "data",
     "data-urlencode",
     "example",
     "features",
     "help",
+    "home-dir",
     "lib",
+    "locked",
     "manifest-path",
     "name",
     "nocapture",
+    "now",
+    "offline",
+    "open",
     "path",
+    "profile",
     "quiet",
     "release",
+    "shell",
     "show-output",
+    "system",
     "target-dir",
     "test",
     "workspace",
