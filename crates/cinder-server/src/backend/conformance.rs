@@ -132,6 +132,7 @@ type Test<B> = fn(&mut Bench<'_, B>) -> Result<(), ContractViolation>;
 /// }
 /// ```
 pub fn conformance<B: TestBackend>(backend: &mut B) -> Result<(), ContractViolation> {
+    // In the order in which an author implements the methods: the first violation is the one to mend.
     let tests: [Test<B>; 14] = [
         properties_are_known,
         new_volumes_are_zeros,
@@ -260,6 +261,7 @@ fn zero_page() -> Vec<u8> {
 }
 
 /// Returns the non-zero pages of a reader, by its extents.
+// Extents may include zeros, and their bounds are the driver's choice: only pages with data are comparable.
 fn contents(rule: Rule, reader: &dyn ReadExtents) -> Result<Pages, ContractViolation> {
     let (mut pages, mut from) = (Pages::new(), 0);
     while let Some(extent) = rule.ok("next_extent", reader.next_extent(from))? {
@@ -374,6 +376,7 @@ fn new_volumes_are_zeros<B: TestBackend>(
     rule.ok("create_volume", bench.driver().create_volume(volume, 1))?;
     bench.expect(rule, volume, 1, &pages("data"))?;
     rule.ok("create_volume of a larger size", bench.driver().create_volume(volume, 2))?;
+    // A restart must not undo it.
     bench.reopen();
     bench.expect(rule, volume, 2, &pages("data"))
 }
@@ -401,6 +404,7 @@ fn extension_keeps_the_data<B: TestBackend>(
 ) -> Result<(), ContractViolation> {
     let rule = Rule("an extension keeps the data, and never makes a volume smaller");
     let volume = bench.volume(rule, "data")?;
+    // The worker repeats an extension, and an operator may have reset the size in the row to a smaller one.
     for size_gib in [2, 2, 1] {
         rule.ok("extend_volume", bench.driver().extend_volume(volume, size_gib))?;
         bench.expect(rule, volume, 2, &pages("data"))?;
@@ -596,6 +600,7 @@ fn frozen_copies_are_of_one_moment<B: TestBackend>(
         Rule("a frozen copy holds the data of one moment, is not listed, and ends with its reader");
     let volume = bench.volume(rule, "then")?;
     let reader = bench.id();
+    // Twice with the same ID: a backup that failed is created again under its own.
     for (data, next) in [("then", "next"), ("next", "last")] {
         let copy = bench.driver().open_frozen_copy(volume, reader);
         let copy = rule.ok("open_frozen_copy", copy)?;
@@ -663,6 +668,7 @@ fn objects_are_adopted<B: TestBackend>(bench: &mut Bench<'_, B>) -> Result<(), C
     // A snapshot that is shorter than its volume reads as zeros behind its end.
     rule.ok("revert_volume", bench.driver().revert_volume(volume, snapshot))?;
     bench.expect(rule, volume, 2, &Pages::new())?;
+    // `disk` is adopted already, and must not be found under its old name.
     for reference in ["", ".", "..", "../disk", "/disk", "disk", "absent", "a\0b"] {
         let done = bench.driver().adopt_volume(absent, reference);
         rule.fails("adopt_volume of such a name", done, |error| {
@@ -708,6 +714,7 @@ fn crashed_calls_are_repeatable<B: TestBackend>(
             rule.ok("create_snapshot", bench.driver().create_snapshot(own.snapshot, volume))?;
             bench.write(volume, "next");
             if !bench.crash_at(Some(step)) {
+                // The driver simulates no crashes.
                 return Ok(());
             }
             let driver = bench.driver();
@@ -723,6 +730,7 @@ fn crashed_calls_are_repeatable<B: TestBackend>(
             rule.ok(&format!("{name}, repeated after a crash at step {step},"), done)?;
             bench.expect_whole(rule, own, name, step)?;
             bench.delete_all()?;
+            // The call has fewer steps: it is tested at each of them.
             if !crashed {
                 break;
             }

@@ -1,4 +1,4 @@
-//! NFS exports of back ends: how other hosts reach the files of a directory that an NFS server exports.
+//! The NFS export of a directory: how other hosts reach its files.
 
 use std::net::Ipv6Addr;
 use std::str::FromStr;
@@ -8,18 +8,19 @@ use uuid::Uuid;
 
 use crate::backend::driver::volume_name;
 
-/// Where hosts mount exports unless they are set up otherwise. A host creates the directory when it attaches.
+/// The directory below which hosts mount exports by default. A host creates it when it attaches a volume.
 // Cinder: the option nfs_mount_point_base, which a host's own setting replaces.
 pub(crate) const MOUNT_POINT_BASE: &str = "/var/lib/statehold/mnt";
 
-/// The longest export, in bytes: the longest path that Linux takes, and a host name.
+/// The maximum length of an export, in bytes: the longest path of Linux, and a host name.
 const EXPORT_LEN_MAX: usize = 4096 + 256;
 
 /// `HOST:/PATH`, as `mount -t nfs` takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
-    place: Box<str>,
-    /// The options of the mount, as `-o OPTIONS`.
+    /// `HOST:/PATH`.
+    source: Box<str>,
+    /// The mount options, as `-o OPTIONS`.
     options: Option<Box<str>>,
 }
 
@@ -47,7 +48,7 @@ impl FromStr for Export {
             || host.starts_with('-')
             || !(host.starts_with('[') || host.chars().all(named))
         {
-            // The second colon of a bare IPv6 address would be taken for the one before the path.
+            // A bare IPv6 address fails here: its first colon was taken for the one before the path.
             return Err(format!("{host:?} is no host; {WANTED}"));
         }
         if !path.starts_with('/') {
@@ -56,12 +57,12 @@ impl FromStr for Export {
         if path.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(format!("the path {path:?} has blanks, which mount tables can't hold"));
         }
-        Ok(Self { place: format!("{host}:{path}").into(), options: None })
+        Ok(Self { source: format!("{host}:{path}").into(), options: None })
     }
 }
 
 impl Export {
-    /// The same with the options of its mount.
+    /// Sets the mount options.
     pub(crate) fn with_options(self, options: Option<&str>) -> Self {
         Self { options: options.map(|options| format!("-o {options}").into()), ..self }
     }
@@ -71,14 +72,17 @@ impl Export {
     // os_brick/initiator/connectors/remotefs.py, RemoteFsConnector, which reads it.
     pub(crate) fn connection(&self, volume: Uuid) -> Value {
         json!({
-            "export": self.place, "name": volume_name(volume), "options": self.options, "format": "raw",
+            "export": self.source, "name": volume_name(volume), "options": self.options, "format": "raw",
         })
     }
 }
 
-/// Reads the options of a mount, as `mount -o` takes them.
+/// Parses mount options in the syntax of `mount -o`.
+///
+/// # Errors
+/// A message for the command line: the options are empty, contain blanks, or begin with a dash.
 pub fn mount_options(text: &str) -> Result<Box<str>, String> {
-    // Clients split the options at blanks.
+    // os-brick splits the options at blanks: os_brick/initiator/connectors/remotefs.py, RemoteFsConnector.
     let plain = |c: char| !c.is_control() && !c.is_whitespace();
     if text.is_empty() || text.starts_with('-') || !text.chars().all(plain) {
         return Err("wanted options as after mount -o, with commas and without blanks".to_owned());
@@ -98,7 +102,7 @@ mod tests {
             ("[fd00:0::1]:/srv/a:b", "[fd00::1]:/srv/a:b"),
         ] {
             let export: Export = text.parse().unwrap();
-            assert_eq!(&*export.place, wanted, "{text}");
+            assert_eq!(&*export.source, wanted, "{text}");
         }
         for (text, reason) in [
             ("nfs1", "wanted HOST:/PATH"),

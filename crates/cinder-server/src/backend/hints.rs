@@ -1,4 +1,4 @@
-//! Scheduler hints: which back ends a volume may be on.
+//! Scheduler hints: the back ends that a volume may be placed at.
 
 use serde_json::json;
 use statehold_cinder::{SchedulerHints, Volume, disabled_hosts};
@@ -19,7 +19,7 @@ pub(crate) fn allow(
     backend: &Backend,
 ) -> bool {
     let Some(hints) = view.get::<SchedulerHints>(row.id) else { return true };
-    // Volumes of other projects are as absent as IDs of none, so that a hint shows nothing of them.
+    // Volumes of other projects count as absent, so that a hint reveals nothing about them.
     let has = |id: &Uuid| {
         let other = view.get::<Volume>(*id).filter(|other| other.project_id == row.project_id);
         let host = other.and_then(|other| other.host.as_deref());
@@ -31,7 +31,7 @@ pub(crate) fn allow(
         && hints.query.as_deref().is_none_or(|query| fits(view, query, backend))
 }
 
-/// Whether a back end matches a query, by the attributes that the reference's host state has.
+/// Returns whether a back end matches a query, by the attributes of Cinder's host state.
 // Cinder: cinder/scheduler/host_manager.py, BackendState and PoolState.
 fn fits(view: &impl ReadView, query: &str, backend: &Backend) -> bool {
     let capabilities = pool_capabilities(view, now(), backend);
@@ -48,6 +48,7 @@ fn fits(view: &impl ReadView, query: &str, backend: &Backend) -> bool {
             ("service".to_owned(), service),
         ]);
     }
+    // The client restricted the choice: a query without an answer must not widen it.
     matches(query, &host).unwrap_or_else(|_| {
         tracing::debug!(query, "a scheduler hint's query has no answer: no back end matches it");
         false

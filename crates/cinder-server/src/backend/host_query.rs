@@ -38,7 +38,7 @@ fn evaluate(query: &Value, host: &Value) -> Result<bool, NoAnswer> {
             Value::String(text) => resolve(text, host),
             other => Some(other.clone()),
         };
-        // Operands that the back end lacks are left out.
+        // Operands that the back end lacks are ignored, like in the reference.
         values.extend(value.filter(|value| !value.is_null()));
     }
     let mut all = values.iter();
@@ -84,7 +84,7 @@ fn compare(
     Ok(true)
 }
 
-/// A number as Python compares it: booleans are 0 and 1.
+/// Returns a number as Python compares it: booleans are 0 and 1.
 fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Bool(value) => Some(f64::from(u8::from(*value))),
@@ -107,7 +107,7 @@ fn order(one: &Value, other: &Value) -> Result<Ordering, NoAnswer> {
     }
 }
 
-/// Whether a value counts as true: not empty, not zero.
+/// Returns whether a value is true in Python: not empty, not zero.
 fn is_true(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_compare_and_combine_what_a_back_end_has() {
+    fn queries_compare_and_combine_attributes_of_a_back_end() {
         for (query, wanted) in [
             (r#"["=", "$host", "m@a#a"]"#, true),
             (r#"["=", "$host", "m@a#a", "m@b#b"]"#, false),

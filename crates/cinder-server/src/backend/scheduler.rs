@@ -273,6 +273,7 @@ impl Backend {
 // Cinder: cinder/scheduler/filters/extra_specs_ops.py, match.
 fn is_met(wanted: &str, own: &str) -> bool {
     let wanted = wanted.trim();
+    // Cinder's other operators compare numbers, or order strings: no capability needs them.
     if let Some(wanted) = wanted.strip_prefix("<is>") {
         return wanted.trim().eq_ignore_ascii_case(own);
     }

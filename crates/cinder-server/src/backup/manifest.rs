@@ -155,9 +155,11 @@ impl ManifestReader {
             return Err(BackupError::Damaged("the head of the manifest is too long"));
         }
         let mut head = Vec::new();
+        // A truncated head is no error here, but fails to parse below.
         (&mut from).take(u64::from(len)).read_to_end(&mut head)?;
         let entries = from.limit();
         let head: Head = serde_json::from_slice(&head).map_err(io::Error::from)?;
+        // It sizes the buffer of a reader, and 0 would divide by zero.
         if head.block == 0 || head.block > BLOCK_MAX {
             return Err(BackupError::Damaged("the size of its blocks is invalid"));
         }
@@ -237,6 +239,7 @@ fn read_entry(mut bytes: &[u8], parents: usize) -> Result<Entry, BackupError> {
         at: u32::from_le_bytes(part(&mut bytes)?),
         sum: part(&mut bytes)?,
     };
+    // 0 is the backup itself, so the last parent is allowed.
     if usize::from(entry.origin) > parents {
         return Err(BackupError::Damaged("a block is in an unknown backup"));
     }

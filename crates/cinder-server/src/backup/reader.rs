@@ -72,6 +72,7 @@ impl<'r> BackupReader<'r> {
 impl Blocks<'_> {
     /// Reads and checks a block.
     fn load(&mut self, id: Uuid, entry: &Entry) -> Result<(), BackupError> {
+        // Until the block is checked: a failure must not leave damaged data behind as if it were good.
         self.number = None;
         let place = (entry.origin, entry.object);
         let file = match self.open.take() {
@@ -126,6 +127,7 @@ impl ReadExtents for BackupReader<'_> {
             let len =
                 usize::try_from(self.block - skip).map_or(rest.len(), |len| len.min(rest.len()));
             let (part, after) = rest.split_at_mut(len);
+            // The parts of one block follow each other: it is read and checked once.
             if blocks.number != Some(number) {
                 let entry = blocks.manifest.at_or_after(number)?;
                 if let Some(entry) = entry.filter(|entry| entry.number == number) {

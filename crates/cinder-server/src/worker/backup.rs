@@ -12,33 +12,33 @@ use crate::worker::failure::Failure;
 use crate::worker::placement::{backend_of, choose, place};
 
 /// Performs a work item of a backup.
-pub(super) fn work_on_backup(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
-    let view = cloud.app().store().snapshot();
+pub(super) fn work_on_backup(state: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
+    let view = state.app().store().snapshot();
     let row = view.get::<Backup>(item.target).ok_or(Failure::RowDeleted)?;
     match &item.task {
         Task::CreateBackup => {
             // Cinder: cinder/backup/api.py, API._az_matched.
             let zone = row.availability_zone.as_deref();
-            if zone.is_some_and(|zone| *zone != *cloud.backends().default_zone()) {
+            if zone.is_some_and(|zone| *zone != *state.backends().default_zone()) {
                 return Err(Failure::NoBackupService);
             }
-            let objects = back_up(cloud, &view, row)?;
+            let objects = back_up(state, &view, row)?;
             return Ok(Outcome::BackedUp { objects });
         }
         Task::RestoreBackup { volume } => {
             let to = view.get::<Volume>(*volume).ok_or(Failure::RowDeleted)?;
             // A new volume has no back end yet.
-            let (backend, _) = choose(cloud, &view, to, VolumeSource::Empty)?;
-            place(cloud, to, &backend)?;
-            let backup = cloud.backups().open_backup(row.data())?;
-            let source = WhileRestoring { cloud, volume: to.id, backup: &backup };
+            let (backend, _) = choose(state, &view, to, VolumeSource::Empty)?;
+            place(state, to, &backend)?;
+            let backup = state.backups().open_backup(row.data())?;
+            let source = WhileRestoring { state, volume: to.id, backup: &backup };
             backend.driver.import_volume(to.id, to.size, &source)?;
         }
         // A backup that was imported under another ID needs the data.
         Task::DeleteBackup if row.shares_data(&view) => {}
-        Task::DeleteBackup => cloud.backups().delete(row.data())?,
+        Task::DeleteBackup => state.backups().delete(row.data())?,
         Task::CheckBackup => {
-            cloud.backups().open_backup(row.data())?.verify(parent_data(&view, row))?;
+            state.backups().open_backup(row.data())?.verify(parent_data(&view, row))?;
         }
         _ => return Err(Failure::RowDeleted),
     }
@@ -46,9 +46,9 @@ pub(super) fn work_on_backup(cloud: &CinderState, item: &WorkItem) -> Result<Out
 }
 
 /// Backs up a snapshot or a volume, and returns the number of files of blocks.
-fn back_up(cloud: &CinderState, view: &impl ReadView, row: &Backup) -> Result<u32, Failure> {
+fn back_up(state: &CinderState, view: &impl ReadView, row: &Backup) -> Result<u32, Failure> {
     let volume = view.get::<Volume>(row.volume_id).ok_or(Failure::RowDeleted)?;
-    let driver = &backend_of(cloud, volume)?.driver;
+    let driver = &backend_of(state, volume)?.driver;
     let source = match row.snapshot_id {
         Some(snapshot) => driver.open_snapshot(snapshot)?,
         // A host writes while the backup is created, but the backup must be of one moment.
@@ -57,7 +57,7 @@ fn back_up(cloud: &CinderState, view: &impl ReadView, row: &Backup) -> Result<u3
         }
         None => driver.open_volume(volume.id)?,
     };
-    Ok(cloud.backups().create(row.data(), parent_data(view, row), &*source)?)
+    Ok(state.backups().create(row.data(), parent_data(view, row), &*source)?)
 }
 
 /// Returns the ID under which the data of a backup's parent is stored.
@@ -68,7 +68,7 @@ fn parent_data(view: &impl ReadView, row: &Backup) -> Option<Uuid> {
 
 /// The data of a backup, as long as the status of its volume is `restoring-backup`.
 struct WhileRestoring<'a> {
-    cloud: &'a CinderState,
+    state: &'a CinderState,
     volume: Uuid,
     backup: &'a dyn ReadExtents,
 }
@@ -79,7 +79,7 @@ impl ReadExtents for WhileRestoring<'_> {
     }
 
     fn next_extent(&self, from: u64) -> Result<Option<Range<u64>>, DriverError> {
-        let view = self.cloud.app().store().snapshot();
+        let view = self.state.app().store().snapshot();
         let row = view.get::<Volume>(self.volume);
         // An operator may reset the status meanwhile, and the user write to the volume: a driver publishes the restored
         // data only after it has read the last extent.

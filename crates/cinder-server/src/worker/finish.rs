@@ -7,13 +7,13 @@ use crate::state::CinderState;
 use crate::worker::{refused, write};
 
 /// Writes the outcome of work, unless an operator reset the status meanwhile.
-pub(super) fn finish(cloud: &CinderState, item: &WorkItem, outcome: &Outcome) {
-    let before = cloud.app().store().snapshot();
-    let written = write(cloud, |txn, now| {
-        finish_work(txn, cloud.config(), now, item, outcome).map_err(refused)
+pub(super) fn finish(state: &CinderState, item: &WorkItem, outcome: &Outcome) {
+    let before = state.app().store().snapshot();
+    let written = write(state, |txn, now| {
+        finish_work(txn, state.config(), now, item, outcome).map_err(refused)
     });
     if let Some(written) = written {
-        note_finished(cloud, item, outcome, written);
+        note_finished(state, item, outcome, written);
     }
     let Outcome::Done { moved: Some(to), .. } = outcome else { return };
     let Some(row) = before.get::<Volume>(item.target) else { return };
@@ -24,7 +24,7 @@ pub(super) fn finish(cloud: &CinderState, item: &WorkItem, outcome: &Outcome) {
         None => None,
     };
     // Before the next work with the volume, which may be a migration back.
-    if let Some(backend) = left.and_then(|host| cloud.backends().of(host))
+    if let Some(backend) = left.and_then(|host| state.backends().of(host))
         && let Err(error) = backend.driver.delete_volume(item.target)
     {
         tracing::error!(%error, volume = %item.target, "can't delete stale data of a migrated volume");
@@ -32,33 +32,33 @@ pub(super) fn finish(cloud: &CinderState, item: &WorkItem, outcome: &Outcome) {
 }
 
 /// Writes the outcomes of a lot in one transaction.
-pub(super) fn finish_lot(cloud: &CinderState, lot: &[WorkItem], outcomes: &[Outcome]) {
+pub(super) fn finish_lot(state: &CinderState, lot: &[WorkItem], outcomes: &[Outcome]) {
     let each = || lot.iter().zip(outcomes);
     let moved = |outcome: &Outcome| matches!(outcome, Outcome::Done { moved: Some(_), .. });
     // Each outcome of a migrated volume is followed by the deletion of its original.
     if lot.len() < 2 || outcomes.iter().any(moved) {
-        return each().for_each(|(item, outcome)| finish(cloud, item, outcome));
+        return each().for_each(|(item, outcome)| finish(state, item, outcome));
     }
-    let written = write(cloud, |txn, now| {
-        let finish = |(item, outcome)| finish_work(txn, cloud.config(), now, item, outcome);
+    let written = write(state, |txn, now| {
+        let finish = |(item, outcome)| finish_work(txn, state.config(), now, item, outcome);
         each().map(finish).collect::<Result<Vec<bool>, _>>().map_err(refused)
     });
     match written {
         Some(written) => {
             each().zip(written).for_each(|((item, outcome), written)| {
-                note_finished(cloud, item, outcome, written);
+                note_finished(state, item, outcome, written);
             });
         }
         // One outcome that can't be written MUST NOT hold up the others.
-        None => each().for_each(|(item, outcome)| finish(cloud, item, outcome)),
+        None => each().for_each(|(item, outcome)| finish(state, item, outcome)),
     }
 }
 
 /// Logs and counts an outcome. `written` is `false` if an operator reset the status meanwhile.
-fn note_finished(cloud: &CinderState, item: &WorkItem, outcome: &Outcome, written: bool) {
+fn note_finished(state: &CinderState, item: &WorkItem, outcome: &Outcome, written: bool) {
     if !written {
         tracing::info!(target = %item.target, "discarding result: an operator reset the status");
     } else if let Outcome::Failed { .. } = outcome {
-        cloud.metrics().count_failed(item.task.name());
+        state.metrics().count_failed(item.task.name());
     }
 }

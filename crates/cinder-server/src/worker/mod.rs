@@ -1,10 +1,10 @@
-//! Takes what operations queue to the back ends.
+//! The worker: carries out the work items that operations queue, at the back ends and in the backup repository.
 //!
-//! Work is noted as begun before it is, and its outcome when it is done. What the server dies over is
-//! begun again at the next start, so a driver may find things done already.
+//! The worker records the start of an item before the work, and its outcome after it. An item that was in progress when
+//! the server died starts again, so a driver may find its effect done already.
 //!
-//! Invariant: at most one thing is done with a volume or snapshot at a time, also when an operator
-//! replaced the work that was under way.
+//! Invariant: the worker does at most one thing with a volume or snapshot at a time, even if an operator reset its
+//! status and queued other work meanwhile.
 //! Invariant: no transaction is open while a back end works.
 
 mod backup;
@@ -29,20 +29,20 @@ use crate::worker::backup::work_on_backup;
 use crate::worker::failure::{failed, outcome_of};
 use crate::worker::finish::{finish, finish_lot};
 use crate::worker::group::work_on_group;
-use crate::worker::queue::{Room, about, begin, is_short, lots};
+use crate::worker::queue::{LotLimits, begin, is_short, lots, targets_of};
 use crate::worker::snapshot::work_on_snapshot;
 use crate::worker::volume::{create_together, work_on_volume};
 
-/// The maximum number of lots that are worked on at a time.
+/// The maximum number of lots in progress.
 const JOBS_MAX: usize = 4;
 
-/// How often the queue is looked at if nobody tells that there is something.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the worker looks at the queue without a notification.
+const POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// How often quota is given back that was set aside for what never came to an end.
+/// How often the worker releases expired quota reservations.
 const EXPIRE_EVERY: Duration = Duration::from_secs(5 * 60);
 
-/// A lot under way.
+/// A lot in progress.
 #[derive(Debug)]
 struct Job {
     id: Id,
@@ -51,70 +51,74 @@ struct Job {
 }
 
 impl Job {
-    /// Returns `true` if later short items gain by waiting for its end: a commit is cheaper for many. A job that takes
-    /// long, for example on a file system that hangs, holds none of them up.
+    /// Returns whether later short items should wait for its end, because a commit is cheaper for many. A job that takes
+    /// long, for example on a file system that hangs, delays none of them.
     fn is_short_and_new(&self) -> bool {
-        self.lot.iter().all(is_short) && self.begun.elapsed() < LOOK_EVERY
+        self.lot.iter().all(is_short) && self.begun.elapsed() < POLL_EVERY
     }
 }
 
-/// Does work until the server is to stop.
-pub async fn run(cloud: CinderState, mut stopped: watch::Receiver<bool>) {
+/// Carries out queued work until `stopped` is true. Jobs in progress are abandoned then: the next start repeats them.
+pub async fn run(state: CinderState, mut stopped: watch::Receiver<bool>) {
     let mut jobs = JoinSet::new();
-    let mut under_way: Vec<Job> = Vec::new();
+    let mut running: Vec<Job> = Vec::new();
     let mut expire = Instant::now();
     loop {
         if expire <= Instant::now() {
-            expire_quota(&cloud);
+            expire_quota(&state);
             expire = Instant::now() + EXPIRE_EVERY;
         }
         let free = if *stopped.borrow() { 0 } else { JOBS_MAX - jobs.len() };
-        let busy = under_way.iter().flat_map(|job| job.lot.iter().flat_map(about)).collect();
-        let room = Room { lots: free, full_lots_only: under_way.iter().any(Job::is_short_and_new) };
-        for lot in lots(begin(&cloud, room, &busy)) {
-            let (job, of) = (lot.clone(), cloud.clone());
-            let handle =
-                jobs.spawn_blocking(move || finish_lot(&of, &job, &work_on_lot(&of, &job)));
-            under_way.push(Job { id: handle.id(), lot, begun: Instant::now() });
+        let busy = running.iter().flat_map(|job| job.lot.iter().flat_map(targets_of)).collect();
+        let limits =
+            LotLimits { lots: free, full_lots_only: running.iter().any(Job::is_short_and_new) };
+        for lot in lots(begin(&state, limits, &busy)) {
+            let (job, shared) = (lot.clone(), state.clone());
+            let carry_out = move || finish_lot(&shared, &job, &work_on_lot(&shared, &job));
+            let handle = jobs.spawn_blocking(carry_out);
+            running.push(Job { id: handle.id(), lot, begun: Instant::now() });
         }
         tokio::select! {
+            // Without jobs the branch is disabled.
             Some(done) = jobs.join_next_with_id() => {
-                let (id, died) = match done {
+                let (id, panicked) = match done {
                     Ok((id, ())) => (id, None),
                     Err(error) => (error.id(), Some(error)),
                 };
-                let at = under_way.iter().position(|job| job.id == id);
-                let ended = at.map(|at| under_way.swap_remove(at));
-                if let (Some(Job { lot, .. }), Some(error)) = (ended, died) {
-                    tracing::error!(%error, "work with a volume ended in the middle");
+                let at = running.iter().position(|job| job.id == id);
+                let ended = at.map(|at| running.swap_remove(at));
+                if let (Some(Job { lot, .. }), Some(error)) = (ended, panicked) {
+                    tracing::error!(%error, "worker task panicked");
+                    // Otherwise the next start would repeat the panic.
                     for item in &lot {
-                        finish(&cloud, item, &failed(FailureCause::Unknown));
+                        finish(&state, item, &failed(FailureCause::Unknown));
                     }
                 }
             }
-            () = cloud.queued().notified() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = state.queued().notified() => {}
+            () = tokio::time::sleep(POLL_EVERY) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
     }
 }
 
-/// Gives back quota that was set aside for what never came to an end.
-fn expire_quota(cloud: &CinderState) {
+/// Releases expired quota reservations.
+fn expire_quota(state: &CinderState) {
     let overdue = |txn: &mut WriteTxn<'_>, now| {
-        expire_reservations(txn, cloud.config(), now).map_err(refused)
+        expire_reservations(txn, state.config(), now).map_err(refused)
     };
-    if let Some(expired @ 1..) = write(cloud, overdue) {
-        tracing::warn!(expired, "quota that was set aside for nothing is given back");
+    if let Some(expired @ 1..) = write(state, overdue) {
+        tracing::warn!(expired, "released expired quota reservations");
     }
 }
 
-/// Runs a transaction; `None` when the store refuses, which is logged.
+/// Runs a transaction, and returns its result, or `None` if the store rejects it.
 fn write<T>(
-    cloud: &CinderState,
+    state: &CinderState,
     change: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, Rejection>,
 ) -> Option<T> {
-    let written = tokio::task::block_in_place(|| cloud.app().write_blocking(change));
+    // The failure is logged already, and the worker MUST go on: an operator may free space on the disk.
+    let written = tokio::task::block_in_place(|| state.app().write_blocking(change));
     written.ok().map(|(_, done)| done)
 }
 
@@ -123,21 +127,21 @@ fn refused(error: statehold_store::WriteError) -> Rejection {
     Rejection::internal(&error)
 }
 
-/// Does the work of a lot; returns the outcomes in the order of the items.
-fn work_on_lot(cloud: &CinderState, lot: &[WorkItem]) -> Vec<Outcome> {
+/// Carries out the work of a lot. Returns the outcomes in the order of the items.
+fn work_on_lot(state: &CinderState, lot: &[WorkItem]) -> Vec<Outcome> {
     match lot {
-        [item] => vec![work(cloud, item)],
-        _ => create_together(cloud, lot),
+        [item] => vec![work(state, item)],
+        _ => create_together(state, lot),
     }
 }
 
-/// Does work; it may take a while.
-fn work(cloud: &CinderState, item: &WorkItem) -> Outcome {
+/// Carries out a work item. Blocks until the back end is done.
+fn work(state: &CinderState, item: &WorkItem) -> Outcome {
     let done = match item.kind {
-        WorkTarget::Volume => work_on_volume(cloud, item),
-        WorkTarget::Snapshot => work_on_snapshot(cloud, item),
-        WorkTarget::Backup => work_on_backup(cloud, item),
-        WorkTarget::Group => work_on_group(cloud, item),
+        WorkTarget::Volume => work_on_volume(state, item),
+        WorkTarget::Snapshot => work_on_snapshot(state, item),
+        WorkTarget::Backup => work_on_backup(state, item),
+        WorkTarget::Group => work_on_group(state, item),
     };
     outcome_of(item, done)
 }

@@ -15,33 +15,33 @@ use crate::worker::failure::Failure;
 use crate::worker::{refused, write};
 
 /// Returns the back end of a volume.
-pub(super) fn backend_of(cloud: &CinderState, row: &Volume) -> Result<Arc<Backend>, Failure> {
-    let backend = row.host.as_deref().and_then(|host| cloud.backends().of(host));
+pub(super) fn backend_of(state: &CinderState, row: &Volume) -> Result<Arc<Backend>, Failure> {
+    let backend = row.host.as_deref().and_then(|host| state.backends().of(host));
     backend.cloned().ok_or(Failure::NoBackend)
 }
 
 /// Records the back end of a volume before the volume is created there, unless it is recorded: a crash must not leave
 /// data that no row leads to.
-pub(super) fn place(cloud: &CinderState, row: &Volume, backend: &Backend) -> Result<(), Failure> {
+pub(super) fn place(state: &CinderState, row: &Volume, backend: &Backend) -> Result<(), Failure> {
     if row.host.as_deref() == Some(backend.host()) {
         return Ok(());
     }
     let place = |txn: &mut WriteTxn<'_>, now| {
         place_volume(txn, now, row.id, backend.placement()).map_err(refused)
     };
-    if write(cloud, place) == Some(true) { Ok(()) } else { Err(Failure::RowDeleted) }
+    if write(state, place) == Some(true) { Ok(()) } else { Err(Failure::RowDeleted) }
 }
 
 /// Returns the back end for a new volume, and the original if it is a clone.
 pub(super) fn choose(
-    cloud: &CinderState,
+    state: &CinderState,
     view: &impl ReadView,
     row: &Volume,
     source: VolumeSource,
 ) -> Result<(Arc<Backend>, Option<CloneSource>), Failure> {
     let (original, source) = match source {
         VolumeSource::Empty | VolumeSource::Backup(_) => {
-            return Ok((choose_for_new_data(cloud, view, row)?, None));
+            return Ok((choose_for_new_data(state, view, row)?, None));
         }
         VolumeSource::Snapshot(id) => {
             let snapshot = view.get::<Snapshot>(id).ok_or(Failure::RowDeleted)?;
@@ -50,10 +50,10 @@ pub(super) fn choose(
         VolumeSource::Volume(id) => (id, CloneSource::Volume(id)),
     };
     let original = view.get::<Volume>(original).ok_or(Failure::RowDeleted)?;
-    let own = backend_of(cloud, original)?;
+    let own = backend_of(state, original)?;
     // A clone is at the back end of its original: hints can only reject it. They accepted a volume that is placed
     // already, when its work began.
-    if row.host.is_none() && !allow(cloud, view, row, &own) {
+    if row.host.is_none() && !allow(state, view, row, &own) {
         return Err(Failure::NoBackend);
     }
     Ok((own, Some(source)))
@@ -61,25 +61,25 @@ pub(super) fn choose(
 
 /// Returns the back end for a volume that is no clone.
 fn choose_for_new_data(
-    cloud: &CinderState,
+    state: &CinderState,
     view: &impl ReadView,
     row: &Volume,
 ) -> Result<Arc<Backend>, Failure> {
     if row.host.is_some() {
-        return backend_of(cloud, row);
+        return backend_of(state, row);
     }
     let disabled = disabled_hosts(view);
     if let Some(host) = host_of_group(view, row) {
-        let own = cloud.backends().of(&host?).cloned();
+        let own = state.backends().of(&host?).cloned();
         let own = own.filter(|own| !disabled.contains(own.service_host()));
-        let own = own.filter(|own| allow(cloud, view, row, own));
+        let own = own.filter(|own| allow(state, view, row, own));
         return own.ok_or(Failure::NoBackend);
     }
     let volume_type = row.volume_type_id.and_then(|id| view.get::<VolumeType>(id));
     let volume_type = volume_type.map(|volume_type| &**volume_type);
     let (zone, types) = (&row.availability_zone, volume_type.as_slice());
-    let allow = |own: &Backend| allow(cloud, view, row, own);
-    let chosen = cloud.backends().choose_for(zone, row.size, types, &disabled, allow);
+    let allow = |own: &Backend| allow(state, view, row, own);
+    let chosen = state.backends().choose_for(zone, row.size, types, &disabled, allow);
     chosen.cloned().ok_or(Failure::NoBackend)
 }
 

@@ -16,16 +16,16 @@ use crate::worker::placement::{backend_of, choose, place};
 use crate::worker::{refused, work, write};
 
 /// Creates volumes without data, those of one back end together. Returns the outcomes in the order of the items.
-pub(super) fn create_together(cloud: &CinderState, lot: &[WorkItem]) -> Vec<Outcome> {
-    let view = cloud.app().store().snapshot();
+pub(super) fn create_together(state: &CinderState, lot: &[WorkItem]) -> Vec<Outcome> {
+    let view = state.app().store().snapshot();
     let placed = |(at, item): (usize, &WorkItem)| {
         let row = view.get::<Volume>(item.target)?;
-        let backend = cloud.backends().of(row.host.as_deref()?)?;
+        let backend = state.backends().of(row.host.as_deref()?)?;
         Some((backend.name(), at, (row.id, row.size)))
     };
     let placed: Vec<_> = lot.iter().enumerate().filter_map(placed).collect();
     let mut outcomes = vec![None; lot.len()];
-    for backend in cloud.backends().all() {
+    for backend in state.backends().all() {
         let own = placed.iter().filter(|(name, ..)| *name == backend.name());
         let (places, volumes): (Vec<usize>, Vec<(Uuid, u32)>) =
             own.map(|(_, at, volume)| (*at, *volume)).unzip();
@@ -33,7 +33,7 @@ pub(super) fn create_together(cloud: &CinderState, lot: &[WorkItem]) -> Vec<Outc
             continue;
         }
         let created = backend.driver.create_volumes(&volumes);
-        let after = cloud.app().store().snapshot();
+        let after = state.app().store().snapshot();
         for ((at, (id, _)), mut done) in places.into_iter().zip(volumes).zip(created) {
             // Its row may have been deleted meanwhile: no other work would delete the volume.
             if done.is_ok() && after.get::<Volume>(id).is_none() {
@@ -45,25 +45,25 @@ pub(super) fn create_together(cloud: &CinderState, lot: &[WorkItem]) -> Vec<Outc
     }
     // The others have no back end yet, or one that is no longer served.
     let each = lot.iter().zip(outcomes);
-    each.map(|(item, outcome)| outcome.unwrap_or_else(|| work(cloud, item))).collect()
+    each.map(|(item, outcome)| outcome.unwrap_or_else(|| work(state, item))).collect()
 }
 
 /// Performs a work item of a volume.
-pub(super) fn work_on_volume(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
-    let view = cloud.app().store().snapshot();
+pub(super) fn work_on_volume(state: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
+    let view = state.app().store().snapshot();
     let row = view.get::<Volume>(item.target).ok_or(Failure::RowDeleted)?;
     match &item.task {
-        Task::CreateVolume { source } => create(cloud, &view, row, *source)?,
+        Task::CreateVolume { source } => create(state, &view, row, *source)?,
         // An unmanaged volume keeps its data, and its row goes.
         Task::DeleteVolume { keep_data: true } => {}
         Task::DeleteVolume { keep_data: false } => {
             // A volume that was never placed has no data.
             if row.host.is_some() {
-                backend_of(cloud, row)?.driver.delete_volume(row.id)?;
+                backend_of(state, row)?.driver.delete_volume(row.id)?;
             }
         }
         Task::ExtendVolume { size } => {
-            let driver = &backend_of(cloud, row)?.driver;
+            let driver = &backend_of(state, row)?.driver;
             driver.extend_volume(row.id, *size)?;
             let is_used = row.previous_status == Some(VolumeStatus::InUse);
             if driver.host_completes_extension() && is_used {
@@ -71,34 +71,34 @@ pub(super) fn work_on_volume(cloud: &CinderState, item: &WorkItem) -> Result<Out
             }
         }
         Task::RevertVolume { snapshot } => {
-            backend_of(cloud, row)?.driver.revert_volume(row.id, *snapshot)?;
+            backend_of(state, row)?.driver.revert_volume(row.id, *snapshot)?;
         }
         Task::RetypeVolume { volume_type, may_migrate } => {
             let new = view.get::<VolumeType>(*volume_type).ok_or(Failure::RowDeleted)?;
-            if backend_of(cloud, row).is_ok_and(|own| own.fits(new)) {
+            if backend_of(state, row).is_ok_and(|own| own.fits(new)) {
                 return Ok(Outcome::DONE);
             }
             let zone = &row.availability_zone;
-            let to = cloud.backends().choose(zone, row.size, Some(new), &disabled_hosts(&view));
+            let to = state.backends().choose(zone, row.size, Some(new), &disabled_hosts(&view));
             let to = to.filter(|_| *may_migrate).ok_or(Failure::NoBackend)?;
             check_can_move(&view, row)?;
             // Only now is it known that the retype is a migration, which clients see in the row.
-            let noted = write(cloud, |txn, now| note_moving(txn, now, item).map_err(refused));
+            let noted = write(state, |txn, now| note_moving(txn, now, item).map_err(refused));
             if noted != Some(true) {
                 return Err(Failure::RowDeleted);
             }
-            return migrate(cloud, &view, row, to);
+            return migrate(state, &view, row, to);
         }
         Task::MigrateVolume { host, .. } => {
-            let to = cloud.backends().of(host).ok_or(Failure::NoBackend)?;
+            let to = state.backends().of(host).ok_or(Failure::NoBackend)?;
             // Cinder: cinder/scheduler/filters/availability_zone_filter.py, which migrations pass too.
             if *to.zone() != *row.availability_zone {
                 return Err(Failure::NoBackend);
             }
-            return migrate(cloud, &view, row, to);
+            return migrate(state, &view, row, to);
         }
         Task::ManageVolume { reference } => {
-            let size = backend_of(cloud, row)?.driver.adopt_volume(row.id, reference)?;
+            let size = backend_of(state, row)?.driver.adopt_volume(row.id, reference)?;
             return Ok(Outcome::Managed { size, message: Uuid::new_v4() });
         }
         _ => return Err(Failure::RowDeleted),
@@ -108,24 +108,24 @@ pub(super) fn work_on_volume(cloud: &CinderState, item: &WorkItem) -> Result<Out
 
 /// Creates a volume: empty, a clone, or with the data of a backup.
 fn create(
-    cloud: &CinderState,
+    state: &CinderState,
     view: &impl ReadView,
     row: &Volume,
     source: VolumeSource,
 ) -> Result<(), Failure> {
-    let (backend, original) = choose(cloud, view, row, source)?;
-    place(cloud, row, &backend)?;
+    let (backend, original) = choose(state, view, row, source)?;
+    place(state, row, &backend)?;
     let driver = &backend.driver;
     match (source, original) {
         (VolumeSource::Backup(backup), _) => {
             let data = view.get::<Backup>(backup).ok_or(Failure::RowDeleted)?.data();
-            driver.import_volume(row.id, row.size, &cloud.backups().open_backup(data)?)?;
+            driver.import_volume(row.id, row.size, &state.backups().open_backup(data)?)?;
         }
         (_, Some(original)) => driver.clone_volume(row.id, row.size, original)?,
         (_, None) => driver.create_volume(row.id, row.size)?,
     }
     // The row may have been deleted before the volume was placed: no other work would delete the volume.
-    if cloud.app().store().snapshot().get::<Volume>(row.id).is_none() {
+    if state.app().store().snapshot().get::<Volume>(row.id).is_none() {
         driver.delete_volume(row.id)?;
     }
     Ok(())
@@ -134,12 +134,12 @@ fn create(
 /// Copies a volume to another back end. [`finish`](super::finish) deletes the original once the outcome is written:
 /// until then the row names the old back end, so that a crash loses nothing.
 fn migrate(
-    cloud: &CinderState,
+    state: &CinderState,
     view: &impl ReadView,
     row: &Volume,
     to: &Arc<Backend>,
 ) -> Result<Outcome, Failure> {
-    let from = backend_of(cloud, row)?;
+    let from = backend_of(state, row)?;
     if Arc::ptr_eq(&from, to) {
         return Ok(Outcome::DONE);
     }
