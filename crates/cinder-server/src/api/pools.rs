@@ -76,7 +76,7 @@ pub(crate) fn pool_capabilities(view: &impl ReadView, now: i64, backend: &Backen
         Ok(capacity) => (json!(gib(capacity.free)), json!(gib(capacity.total))),
         Err(error) => {
             let location = backend.driver.location();
-            tracing::error!(%error, location, "can't read the capacity of a back end");
+            tracing::error!(%error, location, "cannot read the capacity of a back end");
             // Cinder: cinder/scheduler/filters/capacity_filter.py handles `unknown`.
             (json!("unknown"), json!("unknown"))
         }
