@@ -29,7 +29,7 @@ const UNHEALTHY: &str = "The store accepts no writes since one failed; the log h
 /// reason. Requires no token, because load balancers have none.
 // oslo.middleware: oslo_middleware/healthcheck/__init__.py, process_request.
 pub(crate) fn healthcheck(state: &CinderState, head: &Parts) -> Response<Body> {
-    let healthy = state.app().store().failure().is_none();
+    let healthy = state.core().store().failure().is_none();
     let is_head = head.method == "HEAD";
     let status = match (healthy, is_head) {
         (false, _) => StatusCode::SERVICE_UNAVAILABLE,
@@ -53,7 +53,7 @@ pub(crate) fn healthcheck(state: &CinderState, head: &Parts) -> Response<Body> {
 pub(crate) async fn metrics(state: &CinderState, mut head: Parts, base: &str) -> Response<Body> {
     let mut reply = match check_allowed(state, &mut head, base).await {
         Ok(()) => state
-            .app()
+            .core()
             .metrics_reply()
             .unwrap_or_else(|reject| ApiError::from(reject).into_response()),
         Err(refused) => refused,
@@ -83,7 +83,7 @@ async fn check_allowed(
 /// Cost: reads each item of the work queue, and asks each back end for its capacity.
 pub(crate) fn refresh_gauges(state: &CinderState) {
     let to = state.metrics();
-    let view = state.app().store().snapshot();
+    let view = state.core().store().snapshot();
     let bytes = |gib: u64| gib << 30;
     let queued = queued_room(&view);
     for backend in state.backends().all() {

@@ -34,7 +34,7 @@ pub struct CinderState(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    app: ServerState,
+    core: ServerState,
     address: SocketAddr,
     auth: Auth,
     policy: CurrentPolicy,
@@ -196,21 +196,21 @@ fn register_services(txn: &mut WriteTxn<'_>, backends: &Backends) -> Result<Vec<
 impl CinderState {
     /// Creates the state of an API that is served at `address`, and lets its gauges follow the store.
     pub fn new(
-        app: ServerState,
+        core: ServerState,
         address: SocketAddr,
         (auth, policy): (Auth, CurrentPolicy),
         (setup, metrics): (Arc<Setup>, CinderMetrics),
     ) -> Self {
         let queued = Notify::new();
-        let cloud = Self(Arc::new(Shared { app, address, auth, policy, setup, metrics, queued }));
+        let state = Self(Arc::new(Shared { core, address, auth, policy, setup, metrics, queued }));
         // Weak: the state holds the metrics, so a strong reference would keep both alive for ever.
-        let shared = Arc::downgrade(&cloud.0);
-        cloud.app().metrics().refresh_with(move || {
+        let shared = Arc::downgrade(&state.0);
+        state.core().metrics().refresh_with(move || {
             if let Some(shared) = shared.upgrade() {
                 monitor::refresh_gauges(&Self(shared));
             }
         });
-        cloud
+        state
     }
 
     /// Returns the metrics of Block Storage.
@@ -223,8 +223,9 @@ impl CinderState {
         self.0.policy.get()
     }
 
-    pub(crate) fn app(&self) -> &ServerState {
-        &self.0.app
+    /// Returns the state that both APIs share: the store, the limits and the metrics.
+    pub(crate) fn core(&self) -> &ServerState {
+        &self.0.core
     }
 
     /// Returns how callers are authenticated.

@@ -56,8 +56,8 @@ const NOT_FOUND_BODY: &str = r#"{"message":"The resource could not be found.<br 
 pub fn router(state: CinderState) -> Router {
     Router::new()
         .fallback(handle)
-        .layer(axum::middleware::from_fn_with_state(state.app().clone(), compress))
-        .layer(axum::middleware::from_fn_with_state(state.app().clone(), observe))
+        .layer(axum::middleware::from_fn_with_state(state.core().clone(), compress))
+        .layer(axum::middleware::from_fn_with_state(state.core().clone(), observe))
         .with_state(state)
 }
 
@@ -67,7 +67,7 @@ async fn handle(State(state): State<CinderState>, request: Request) -> Response<
     // A UUID is always a valid header value; the fallback spares a panic.
     let id = id.unwrap_or_else(|_| HeaderValue::from_static("req-0"));
     let (head, body) = request.into_parts();
-    let base = state.app().site().base(&head.headers, state.address());
+    let base = state.core().site().base(&head.headers, state.address());
     let mut reply = match (head.method.as_str(), head.uri.path()) {
         ("GET" | "HEAD", "/") => {
             let document = versions::document(StatusCode::MULTIPLE_CHOICES, &base);
@@ -127,7 +127,7 @@ async fn handle_route(
     if !head.uri.path().starts_with(PREFIX) {
         return not_found();
     }
-    let address = CallerKey::address(state.app().client(&head));
+    let address = CallerKey::address(state.core().client(&head));
     let caller = match state.auth().caller(&mut head, base, state.policy()).await {
         Ok(caller) => caller,
         Err(reply) => return reply,
@@ -138,8 +138,8 @@ async fn handle_route(
         Auth::Open => address,
         Auth::Keystone(_) => CallerKey::token(&caller.user),
     };
-    state.app().note_present(key);
-    let app = state.app().for_request(Requester::new(key, head.extensions.remove::<Peer>()));
+    state.core().note_present(key);
+    let app = state.core().for_request(Requester::new(key, head.extensions.remove::<Peer>()));
     // After authentication, so that a client without a token learns nothing about paths.
     let found = RouteMatch::find(head.method.as_str(), head.uri.path(), &caller.project);
     let Some(found) = found else {
@@ -229,7 +229,7 @@ async fn run_handler(
     };
     match found.route.run {
         Handler::Read(read) => {
-            let reply = read(&state.app().store().snapshot(), &call(now()));
+            let reply = read(&state.core().store().snapshot(), &call(now()));
             require_policy_check(found.route, caller, reply)
         }
         Handler::List(read) => {

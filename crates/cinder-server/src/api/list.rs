@@ -144,7 +144,7 @@ pub(crate) fn row_filter<T: Filterable>(
 
 /// Counts a filter that needs too many steps, and returns its error.
 fn too_costly(call: &CinderRequest<'_>, error: &dyn std::fmt::Display) -> ApiError {
-    call.state.app().edge().refused(RefusalReason::FilterSteps);
+    call.state.core().edge().refused(RefusalReason::FilterSteps);
     ApiError::bad_request(&format!("{error}\n{FILTER_HELP}"))
 }
 
@@ -157,7 +157,7 @@ pub(crate) fn compile_filter<T: Filterable>(
     filter: Option<&str>,
 ) -> Result<Option<Filter<T>>, ApiError> {
     // The extended dialect: Cinder has no expressions, so that no existing client depends on the smaller one.
-    let limits = call.state.app().limits().for_filters();
+    let limits = call.state.core().limits().for_filters();
     let options = Options::new().dialect(Dialect::Extended).limits(limits);
     let filter = filter.map(|text| Filter::<T>::compile_with(text, &options)).transpose();
     filter.map_err(|error| ApiError::bad_request(&error.to_string()))

@@ -13,7 +13,7 @@ use crate::worker::placement::{backend_of, choose, place};
 
 /// Performs a work item of a backup.
 pub(super) fn work_on_backup(state: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
-    let view = state.app().store().snapshot();
+    let view = state.core().store().snapshot();
     let row = view.get::<Backup>(item.target).ok_or(Failure::RowDeleted)?;
     match &item.task {
         Task::CreateBackup => {
@@ -79,7 +79,7 @@ impl ReadExtents for WhileRestoring<'_> {
     }
 
     fn next_extent(&self, from: u64) -> Result<Option<Range<u64>>, DriverError> {
-        let view = self.state.app().store().snapshot();
+        let view = self.state.core().store().snapshot();
         let row = view.get::<Volume>(self.volume);
         // An operator may reset the status meanwhile, and the user write to the volume: a driver publishes the restored
         // data only after it has read the last extent.

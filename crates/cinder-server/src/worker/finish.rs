@@ -8,7 +8,7 @@ use crate::worker::{refused, write};
 
 /// Writes the outcome of work, unless an operator reset the status meanwhile.
 pub(super) fn finish(state: &CinderState, item: &WorkItem, outcome: &Outcome) {
-    let before = state.app().store().snapshot();
+    let before = state.core().store().snapshot();
     let written = write(state, |txn, now| {
         finish_work(txn, state.config(), now, item, outcome).map_err(refused)
     });

@@ -13,7 +13,7 @@ pub(super) fn work_on_group(state: &CinderState, item: &WorkItem) -> Result<Outc
     if item.task != Task::CreateGroup {
         return Ok(Outcome::DONE);
     }
-    let view = state.app().store().snapshot();
+    let view = state.core().store().snapshot();
     let row = view.get::<Group>(item.target).ok_or(Failure::RowDeleted)?;
     let types = row.volume_types.iter().map(|id| view.get::<VolumeType>(*id));
     let types: Option<Vec<&VolumeType>> = types.map(|found| found.map(|row| &**row)).collect();

@@ -118,7 +118,7 @@ fn write<T>(
     change: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, Rejection>,
 ) -> Option<T> {
     // The failure is logged already, and the worker MUST go on: an operator may free space on the disk.
-    let written = tokio::task::block_in_place(|| state.app().write_blocking(change));
+    let written = tokio::task::block_in_place(|| state.core().write_blocking(change));
     written.ok().map(|(_, done)| done)
 }
 

@@ -33,7 +33,7 @@ const LOT_ITEMS_MAX: usize = 32;
 /// Begins the next work that `limits` allow and that changes nothing `busy`, and returns it.
 pub(super) fn begin(state: &CinderState, limits: LotLimits, busy: &Busy) -> Vec<WorkItem> {
     // Most calls find nothing, and cost no transaction.
-    let view = state.app().store().snapshot();
+    let view = state.core().store().snapshot();
     let next = pick(ready_work(&view).map(|item| &**item), limits, busy);
     if next.is_empty() {
         return Vec::new();

@@ -9,7 +9,7 @@ use crate::worker::placement::backend_of;
 
 /// Performs a work item of a snapshot.
 pub(super) fn work_on_snapshot(state: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
-    let view = state.app().store().snapshot();
+    let view = state.core().store().snapshot();
     let row = view.get::<Snapshot>(item.target).ok_or(Failure::RowDeleted)?;
     let volume = view.get::<Volume>(row.volume_id).ok_or(Failure::RowDeleted)?;
     match &item.task {

@@ -17,7 +17,7 @@ use crate::worker::{refused, work, write};
 
 /// Creates volumes without data, those of one back end together. Returns the outcomes in the order of the items.
 pub(super) fn create_together(state: &CinderState, lot: &[WorkItem]) -> Vec<Outcome> {
-    let view = state.app().store().snapshot();
+    let view = state.core().store().snapshot();
     let placed = |(at, item): (usize, &WorkItem)| {
         let row = view.get::<Volume>(item.target)?;
         let backend = state.backends().of(row.host.as_deref()?)?;
@@ -33,7 +33,7 @@ pub(super) fn create_together(state: &CinderState, lot: &[WorkItem]) -> Vec<Outc
             continue;
         }
         let created = backend.driver.create_volumes(&volumes);
-        let after = state.app().store().snapshot();
+        let after = state.core().store().snapshot();
         for ((at, (id, _)), mut done) in places.into_iter().zip(volumes).zip(created) {
             // Its row may have been deleted meanwhile: no other work would delete the volume.
             if done.is_ok() && after.get::<Volume>(id).is_none() {
@@ -50,7 +50,7 @@ pub(super) fn create_together(state: &CinderState, lot: &[WorkItem]) -> Vec<Outc
 
 /// Performs a work item of a volume.
 pub(super) fn work_on_volume(state: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
-    let view = state.app().store().snapshot();
+    let view = state.core().store().snapshot();
     let row = view.get::<Volume>(item.target).ok_or(Failure::RowDeleted)?;
     match &item.task {
         Task::CreateVolume { source } => create(state, &view, row, *source)?,
@@ -125,7 +125,7 @@ fn create(
         (_, None) => driver.create_volume(row.id, row.size)?,
     }
     // The row may have been deleted before the volume was placed: no other work would delete the volume.
-    if state.app().store().snapshot().get::<Volume>(row.id).is_none() {
+    if state.core().store().snapshot().get::<Volume>(row.id).is_none() {
         driver.delete_volume(row.id)?;
     }
     Ok(())
