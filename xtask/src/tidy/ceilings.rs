@@ -41,7 +41,7 @@ pub(crate) const TARGET: Ceilings = Ceilings {
 // The figures leave room for a few words, because a sentence that goes raises the rates of those that stay.
 #[rustfmt::skip]
 const TODAY: &[(&str, Ceilings)] = &[
-    ("cinder-server", row([17.1, 3.9, 2.5, 0.0, 4.0, 1.2], 1, 0)),
+    ("cinder-server", row([2.0, 0.3, 0.7, 0.0, 4.0, 3.0], 1, 0)),
     ("nomad-server", row([2.0, 0.3, 0.7, 0.0, 4.0, 3.0], 0, 2)),
 ];
 
