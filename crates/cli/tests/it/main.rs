@@ -17,6 +17,7 @@ mod block_storage_refusals;
 mod block_storage_resources;
 mod block_storage_services;
 mod blocking;
+mod book;
 mod cli_transcripts;
 mod cloud;
 mod common;
