@@ -120,3 +120,8 @@ pub use self::{
         work_backlog,
     },
 };
+
+/// The example of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -90,3 +90,8 @@ pub use schema::{Field, Key, KeyKind, Kind, Schema, Unit};
 pub use span::Span;
 pub use statehold_derive::Filterable;
 pub use warning::{Warning, WarningKind};
+
+/// The example of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -124,3 +124,8 @@ pub use self::{
     views::*,
     volume_spec::{SpecViolation, VolumeSpec, VolumeSpecError},
 };
+
+/// The example of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

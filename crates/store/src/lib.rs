@@ -231,3 +231,8 @@ pub use txn::WriteTxn;
 pub use typed::TableRow;
 pub use view::ReadView;
 pub use watch::Parked;
+
+/// The example of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -9,7 +9,7 @@ use super::tree::{File, Tree};
 
 /// Returns a finding for each quote that differs from its file, and each Rust fence that nothing compiles.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
-    let is_page = |file: &&File| file.path == "README.md" || file.path.starts_with("docs/");
+    let is_page = |file: &&File| file.path.ends_with("README.md") || file.path.starts_with("docs/");
     let mut findings = Vec::new();
     for page in tree.with_extension("md").filter(is_page) {
         for fence in fences(&page.text) {
@@ -59,9 +59,15 @@ fn verify(tree: &Tree, page: &File, fence: &Fence<'_>) -> Result<(), String> {
     let Some(path) = fence.source else {
         // rustdoc compiles the fences of a page that is documentation.
         let is_compiled = || {
-            let name = format!("include_str!(\"../{}\")", page.path);
+            // Of the crate that has the page, or of the facade.
+            let (of_crate, name) = match page.path.strip_suffix("README.md") {
+                Some(of_crate) => (of_crate, "README.md"),
+                None => ("", page.path.as_str()),
+            };
+            let sources = format!("{of_crate}src/");
+            let included = format!("include_str!(\"../{name}\")");
             tree.with_extension("rs")
-                .any(|file| file.path.starts_with("src/") && file.text.contains(&name))
+                .any(|file| file.path.starts_with(&sources) && file.text.contains(&included))
         };
         if fence.language.split(',').next() == Some("rust") && !is_compiled() {
             return Err(
@@ -111,6 +117,16 @@ mod tests {
             found(&quote.replace("e.rs", "f.rs")),
             ["docs/a.md:2: examples/f.rs does not exist"]
         );
+    }
+
+    #[test]
+    fn readme_of_a_crate_is_included_by_that_crate() {
+        let readme = "```rust\nfn a() {}\n```\n";
+        let own = ("crates/a/src/lib.rs", "#[doc = include_str!(\"../README.md\")]\n");
+        let tree = Tree::of(&[("crates/a/README.md", readme), own]);
+        assert_eq!(check(&tree), []);
+        let tree = Tree::of(&[("crates/b/README.md", readme), own]);
+        assert_eq!(check(&tree).len(), 1);
     }
 
     #[test]
