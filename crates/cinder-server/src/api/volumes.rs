@@ -7,7 +7,8 @@ use statehold_cinder::{
     DeleteOptions, Error, Volume, VolumeStub, VolumeSummary, VolumeType, VolumeView, add_metadata,
     attach_volume, begin_detaching, check_connection, check_termination, complete_extend,
     complete_migration, create_volume, delete_metadata, delete_volume, detach_volume,
-    extend_volume, find_volume, force_delete_volume, front_end_qos, image_metadata,
+    extend_volume, find_volume, force_delete_volume, force_detach_volume, front_end_qos,
+    image_metadata,
     input::{self, VolumeAction},
     migrate_volume, policy, reimage_volume, reserve_volume, reset_volume_status, retype_volume,
     revert_volume, roll_detaching, set_bootable, set_image_metadata, set_metadata, set_readonly,
@@ -223,14 +224,9 @@ fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, 
     let (cx, id) = (&call.cx, call.id());
     match input::volume_action(call.body, cx.version)? {
         VolumeAction::Attach(request) => attach_volume(txn, cx, id, request, call.secondary_id),
-        VolumeAction::Detach(attachment) => detach_volume(txn, cx, id, attachment),
-        // Its own permission, then the same as a detachment.
-        // Cinder: cinder/api/contrib/admin_actions.py, VolumeAdminController._force_detach.
+        VolumeAction::Detach(attachment) => detach_volume(txn, cx, id, attachment.as_deref()),
         VolumeAction::ForceDetach(attachment) => {
-            cx.caller.check(policy::VOLUME_FORCE_DETACH)?;
-            let row = find_volume(txn, cx.caller, id)?;
-            cx.caller.check_on(policy::VOLUME_FORCE_DETACH, &**row)?;
-            detach_volume(txn, cx, id, attachment)
+            force_detach_volume(txn, cx, id, attachment.as_deref())
         }
         VolumeAction::Reserve => reserve_volume(txn, cx, id),
         VolumeAction::Unreserve => unreserve_volume(txn, cx, id),

@@ -7,7 +7,6 @@ use super::{Action, parse_action};
 use crate::{
     Pairs,
     errors::{Error, Missing},
-    id::parse_id,
     ops::{
         AttachRequest, MigrateRequest, ReimageRequest, StatusReset, UploadRequest,
         check_attach_status, check_migration_status, check_volume_status,
@@ -29,8 +28,8 @@ use crate::{
 pub enum VolumeAction {
     /// `os-attach`.
     Attach(AttachRequest),
-    /// `os-detach`, from all or by one attachment.
-    Detach(Option<Uuid>),
+    /// `os-detach`, of the only attachment or of one.
+    Detach(Option<Box<str>>),
     /// `os-reserve`.
     Reserve,
     /// `os-unreserve`.
@@ -68,8 +67,8 @@ pub enum VolumeAction {
     ResetStatus(StatusReset),
     /// `os-force_delete`.
     ForceDelete,
-    /// `os-force_detach`, of one attachment.
-    ForceDetach(Option<Uuid>),
+    /// `os-force_detach`, of the only attachment or of one.
+    ForceDetach(Option<Box<str>>),
     /// `os-migrate_volume`.
     Migrate(MigrateRequest),
     /// `os-migrate_volume_completion`.
@@ -294,7 +293,7 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
             mountpoint: members.text("mountpoint").unwrap_or_default(),
             mode: members.text("mode"),
         }),
-        "os-detach" => VolumeAction::Detach(members.id("attachment_id")),
+        "os-detach" => VolumeAction::Detach(attachment_of(&members)),
         "os-reserve" => VolumeAction::Reserve,
         "os-unreserve" => VolumeAction::Unreserve,
         "os-begin_detaching" => VolumeAction::BeginDetaching,
@@ -326,11 +325,7 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
             migration_status: members.lower("migration_status"),
         }),
         "os-force_delete" => VolumeAction::ForceDelete,
-        "os-force_detach" => {
-            let id = members.text("attachment_id");
-            let id = id.map(|id| parse_id(&id).ok_or_else(|| no_attachment(id)));
-            VolumeAction::ForceDetach(id.transpose()?)
-        }
+        "os-force_detach" => VolumeAction::ForceDetach(attachment_of(&members)),
         "os-migrate_volume" => VolumeAction::Migrate(migrate_request(&members)),
         "os-migrate_volume_completion" => VolumeAction::MigrateCompletion {
             new_volume: members.id("new_volume").ok_or_else(missing)?,
@@ -362,10 +357,9 @@ fn migrate_request(members: &Members) -> MigrateRequest {
     }
 }
 
-/// The refusal of an ID that is no UUID and so names no attachment: the table lets it pass.
-fn no_attachment(id: Box<str>) -> Error {
-    let missing = Missing::Attachment(id);
-    Error::request(format!("Error force detaching volume - VolumeAttachmentNotFound: {missing}"))
+/// Returns the attachment that a detachment names; an empty ID is none.
+fn attachment_of(detachment: &Members) -> Option<Box<str>> {
+    detachment.text("attachment_id").filter(|id| !id.is_empty())
 }
 
 /// Returns the JSON of the host that a connection is opened to or closed from.

@@ -366,6 +366,57 @@ fn volumes_detached_while_extended_become_available() {
     assert_eq!(status(&txn), VolumeStatus::Available);
 }
 
+/// Returns the reason why an admin's detachment of the volume failed, and why a forced one did.
+fn detachments(txn: &mut WriteTxn<'_>, service: bool, attachment: &str) -> [String; 2] {
+    let config = Config::default();
+    let (user, project) = ("u".into(), "p".into());
+    let caller = Caller { user, project, role: Role::Admin, service, ..Caller::default() };
+    let version = Microversion::MAX;
+    let cx = Context { config: &config, caller: &caller, version, now: 5, request_id: "req-1" };
+    let volume = VOLUME.to_string();
+    let reason = |done: Result<(), Error>| done.err().map(|error| error.to_string());
+    [
+        reason(detach_volume(txn, &cx, &volume, Some(attachment))),
+        reason(force_detach_volume(txn, &cx, &volume, Some(attachment))),
+    ]
+    .map(Option::unwrap_or_default)
+}
+
+#[test]
+fn detachment_of_an_attachment_elsewhere_is_refused() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let other = Uuid::from_u128(22);
+    make(&mut txn, other);
+    work(&mut txn, &Outcome::DONE);
+    let elsewhere = Uuid::from_u128(41);
+    let attach = |txn: &mut WriteTxn<'_>, volume: Uuid, id: Uuid| {
+        let request = AttachRequest { host: Some("h".into()), ..AttachRequest::default() };
+        member(|cx| attach_volume(txn, cx, &volume.to_string(), request, id)).unwrap();
+    };
+    attach(&mut txn, other, elsewhere);
+    let mismatch = "Invalid input received: Mismatched volume and attachment";
+    let absent = "ConflictNovaUsingAttachment: Detach volume from instance  using the Compute API";
+    for attached in [false, true] {
+        if attached {
+            attach(&mut txn, VOLUME, Uuid::from_u128(43));
+        }
+        for service in [false, true] {
+            let refusals = detachments(&mut txn, service, &elsewhere.to_string());
+            assert_eq!(refusals, [mismatch; 2], "{service}");
+        }
+        for unknown in [Uuid::from_u128(42).to_string(), "unknown".to_owned()] {
+            assert_eq!(detachments(&mut txn, false, &unknown), [absent; 2], "{unknown}");
+            // A service may repeat a detachment.
+            assert_eq!(detachments(&mut txn, true, &unknown), [""; 2], "{unknown}");
+        }
+        let expected = if attached { VolumeStatus::InUse } else { VolumeStatus::Available };
+        assert_eq!(status(&txn), expected);
+    }
+    assert!(txn.get::<Attachment>(elsewhere).is_some());
+    assert_eq!(txn.get::<Volume>(other).unwrap().status, VolumeStatus::InUse);
+}
+
 #[test]
 fn completed_migrations_move_the_attachments() {
     let store = store();

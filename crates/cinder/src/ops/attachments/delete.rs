@@ -20,13 +20,21 @@ pub(in crate::ops) fn check_release(
 ) -> Result<(), Error> {
     match attachment.connected_instance().filter(|_| !cx.caller.service) {
         None => Ok(()),
-        Some(instance) => Err(Error::Conflict(
-            format!(
-                "ConflictNovaUsingAttachment: Detach volume from instance {instance} using the Compute API"
-            )
-            .into(),
-        )),
+        Some(instance) => Err(used_by(&instance.to_string())),
     }
+}
+
+/// The refusal of a detachment that the compute service has to begin. `instance` is empty if the
+/// attachment does not exist.
+// Cinder: cinder/exception.py, ConflictNovaUsingAttachment.
+pub(in crate::ops) fn used_by(instance: &str) -> Error {
+    Error::Conflict(
+        format!(
+            "ConflictNovaUsingAttachment: Detach volume from instance {instance} using the Compute \
+             API"
+        )
+        .into(),
+    )
 }
 
 /// Deletes an attachment and returns the volume's other attachments.

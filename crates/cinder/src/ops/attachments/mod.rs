@@ -7,7 +7,7 @@ mod delete;
 use statehold_store::{Entry, KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
-pub(super) use self::delete::check_release;
+pub(super) use self::delete::{check_release, used_by};
 pub use self::{
     connect::{Connector, check_connector, complete_attachment, connect_attachment},
     create::{AttachmentSpec, create_attachment},

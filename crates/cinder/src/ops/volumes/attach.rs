@@ -3,12 +3,13 @@
 use statehold_store::{Entry, KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::write_volume;
+use super::{check_termination, write_volume};
 use crate::{
     caller::policy,
     context::{Context, find_volume},
     errors::{Error, VolumeRefusal},
-    ops::attachments::{check_attachment_limit, check_release},
+    id::parse_id,
+    ops::attachments::{check_attachment_limit, check_release, used_by},
     rows::{AttachStatus, Attachment, Volume, VolumeStatus},
     status_machine::{VolumeOperation, check_settled},
 };
@@ -129,34 +130,24 @@ pub fn attach_volume(
     Ok(write_volume(txn, cx.now, row)?)
 }
 
-/// Detaches a volume from its only user, or deletes one attachment of it. Ignores an attachment
-/// that no longer exists.
+/// Detaches a volume from its only user, or deletes one attachment of it.
 ///
 /// # Errors
 /// [`Error`]; [`VolumeRefusal::WhichAttachment`] if it has several attachments and none is named;
-/// [`Error::Conflict`] for an attachment that an instance uses, unless
-/// [`Caller::service`](crate::Caller::service) is set.
-// Cinder: cinder/volume/manager.py, VolumeManager.detach_volume.
+/// the status 400 for an attachment of another volume; [`Error::Conflict`] for an attachment that
+/// an instance uses or that does not exist, unless [`Caller::service`](crate::Caller::service) is
+/// set. A service MAY repeat a detachment: an attachment that no longer exists is ignored then.
+// Cinder: cinder/volume/api.py, API.detach; cinder/volume/manager.py, VolumeManager.detach_volume.
 pub fn detach_volume(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     id: &str,
-    attachment: Option<Uuid>,
+    attachment: Option<&str>,
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_DETACH, &row)?;
-    let range = KeyRange::exact(row.id);
-    let all: Vec<Entry<Attachment>> =
-        txn.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending).cloned().collect();
-    let gone = match (attachment, &all[..]) {
-        (Some(id), all) => all.iter().find(|attachment| attachment.id == id),
-        (None, [only]) => Some(only),
-        (None, [_, _, ..]) => return Err(VolumeRefusal::WhichAttachment.into()),
-        (None, []) => None,
-    };
-    if let Some(gone) = gone {
-        check_release(cx, gone)?;
-        txn.delete::<Attachment>(gone.id)?;
+    if let Some(gone) = find_detached(txn, cx, row.id, attachment)? {
+        txn.delete::<Attachment>(gone)?;
     }
     recompute_status(txn, &mut row);
     // The mode of the last attachment must not bind the next one.
@@ -164,4 +155,64 @@ pub fn detach_volume(
         row.admin_metadata.remove("attached_mode");
     }
     Ok(write_volume(txn, cx.now, row)?)
+}
+
+/// Disconnects a volume from its host and detaches it. Admins only, by default.
+///
+/// # Errors
+/// As [`detach_volume`]; [`Error::Conflict`] as well while an instance uses any attachment of the
+/// volume, because the connection that is terminated may be the one of that instance.
+// Cinder: cinder/api/contrib/admin_actions.py, AdminController._force_detach: it terminates the
+// connection first, so it checks the action and the attachments of a termination too.
+pub fn force_detach_volume(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    attachment: Option<&str>,
+) -> Result<(), Error> {
+    let row = find_volume(txn, cx.caller, id)?;
+    cx.caller.check_on(policy::VOLUME_FORCE_DETACH, &**row)?;
+    check_termination(txn, cx, id)?;
+    detach_volume(txn, cx, id, attachment)
+}
+
+/// Returns the attachment that a detachment of a volume deletes; none if the volume has none, or
+/// if a service names one that no longer exists.
+// Cinder: cinder/volume/api.py, API.attachment_deletion_allowed.
+fn find_detached(
+    view: &impl ReadView,
+    cx: &Context<'_>,
+    volume: Uuid,
+    wanted: Option<&str>,
+) -> Result<Option<Uuid>, Error> {
+    let gone = match wanted {
+        Some(wanted) => {
+            let row = parse_id(wanted).and_then(|id| view.get::<Attachment>(id));
+            // The attachments of other projects look like those that do not exist.
+            let seen = |row: &&Entry<Attachment>| {
+                row.volume_id == volume || cx.caller.sees(&row.project_id)
+            };
+            match row.filter(seen) {
+                // Cinder lets a service delete the attachment of another volume.
+                Some(row) if row.volume_id != volume => {
+                    return Err(Error::input("Mismatched volume and attachment"));
+                }
+                Some(row) => row,
+                // A service repeats a detachment whose response it lost.
+                None if cx.caller.service => return Ok(None),
+                None => return Err(used_by("")),
+            }
+        }
+        None => {
+            let range = KeyRange::exact(volume);
+            let mut all = view.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending);
+            match (all.next(), all.next()) {
+                (None, _) => return Ok(None),
+                (Some(only), None) => only,
+                (Some(_), Some(_)) => return Err(VolumeRefusal::WhichAttachment.into()),
+            }
+        }
+    };
+    check_release(cx, gone)?;
+    Ok(Some(gone.id))
 }

@@ -130,7 +130,7 @@ pub fn complete_migration(
         .collect();
     // Each attachment keeps its ID on the new volume.
     for user in users {
-        detach_volume(txn, cx, id, Some(user.id))?;
+        detach_volume(txn, cx, id, Some(&user.id.to_string()))?;
         let request = AttachRequest {
             instance: user.instance,
             host: user.host,

@@ -23,7 +23,7 @@ pub(super) use self::{
     metadata::merge_pairs,
 };
 pub use self::{
-    attach::{AttachRequest, attach_volume, detach_volume},
+    attach::{AttachRequest, attach_volume, detach_volume, force_detach_volume},
     connection::{check_connection, check_termination},
     create::{VolumeSpec, create_volume, store_scheduler_hints},
     delete::{DeleteOptions, delete_volume, force_delete_volume, unmanage_volume},
