@@ -418,6 +418,32 @@ fn detachment_of_an_attachment_elsewhere_is_refused() {
 }
 
 #[test]
+fn reconnected_attachments_are_attaching_again() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let id = Uuid::from_u128(40);
+    keep(&mut txn, 40, 7).unwrap();
+    let connect = |txn: &mut WriteTxn<'_>, host: &str| {
+        let (host, json) = (Some(host.into()), "{}".into());
+        let connector = Connector { host, mountpoint: None, mode: None, json };
+        member(|cx| connect_attachment(txn, cx, &id.to_string(), connector, "{}".into())).unwrap();
+    };
+    let statuses = |txn: &WriteTxn<'_>| {
+        let volume = txn.get::<Volume>(VOLUME).unwrap();
+        let own = txn.get::<Attachment>(id).unwrap().attach_status;
+        (own, volume.status, volume.attach_status)
+    };
+    let attaching = (AttachStatus::Attaching, VolumeStatus::Attaching, AttachStatus::Attaching);
+    for host in ["h1", "h2"] {
+        connect(&mut txn, host);
+        assert_eq!(statuses(&txn), attaching, "{host}");
+        member(|cx| complete_attachment(&mut txn, cx, &id.to_string())).unwrap();
+        let attached = (AttachStatus::Attached, VolumeStatus::InUse, AttachStatus::Attached);
+        assert_eq!(statuses(&txn), attached, "{host}");
+    }
+}
+
+#[test]
 fn completed_migrations_move_the_attachments() {
     let store = store();
     let mut txn = store.begin_write().unwrap();

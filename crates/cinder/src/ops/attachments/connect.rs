@@ -86,10 +86,9 @@ pub fn connect_attachment(
     let volume = check_connector(txn, cx, id, &connector)?;
     let rule = policy::ATTACHMENT_UPDATE;
     let mut row = Attachment::clone(find_attachment_for(txn, cx, rule, id)?);
-    // A completed attachment stays complete if its host requests the connection again.
-    if row.attach_status != AttachStatus::Attached {
-        row.attach_status = AttachStatus::Attaching;
-    }
+    // The host that completed the attachment may have another connection now, so it completes it again.
+    // Cinder: cinder/db/sqlalchemy/api.py, volume_attached.
+    row.attach_status = AttachStatus::Attaching;
     row.attach_mode = connector.mode.or(row.attach_mode).or_else(|| Some("rw".into()));
     // "na" is the reference's placeholder for an unknown device.
     row.mountpoint = connector.mountpoint.or_else(|| Some("na".into()));
