@@ -42,7 +42,6 @@ pub(crate) const TARGET: Ceilings = Ceilings {
 #[rustfmt::skip]
 const TODAY: &[(&str, Ceilings)] = &[
     ("cinder-server", row([2.0, 0.3, 0.7, 0.0, 4.0, 3.0], 1, 0)),
-    ("nomad-server", row([2.0, 0.3, 0.7, 0.0, 4.0, 3.0], 0, 2)),
 ];
 
 /// Creates a line of [`TODAY`].

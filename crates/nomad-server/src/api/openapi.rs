@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_is_in_the_document_with_parameters_responses_and_errors() {
+    fn the_document_describes_every_operation_completely() {
         let document = document();
         let mut ids = Vec::new();
         for route in ROUTES {

@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_encoded_slash_belongs_to_its_segment_and_an_empty_one_is_none() {
+    fn an_encoded_slash_stays_in_its_segment_and_none_is_empty() {
         let find = |path: &str| {
             let found = Route::find(path).unwrap();
             found.map(|(route, segments)| (route.path, segments.0))
