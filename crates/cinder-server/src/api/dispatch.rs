@@ -50,7 +50,7 @@ const SHORT_PAGE_ROWS: usize = 100;
 
 /// The body of 404 for a path without a route.
 // WebOb: webob/exc.py, HTTPNotFound, rendered as JSON; the blanks and line feeds are part of it.
-const NOT_FOUND_BODY: &str = r#"{"message":"The resource could not be found.<br /><br />\n\n\n","code":"404 Not RouteMatch","title":"Not RouteMatch"}"#;
+const NOT_FOUND_BODY: &str = r#"{"message":"The resource could not be found.<br /><br />\n\n\n","code":"404 Not Found","title":"Not Found"}"#;
 
 /// Returns the service of the Block Storage API.
 pub fn router(state: CinderState) -> Router {

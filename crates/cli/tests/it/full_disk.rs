@@ -199,7 +199,7 @@ fn block_storage_is_healthy_while_the_store_takes_writes() {
     assert!((0..3000).any(|number| create(number) != 200), "a full disk takes all writes");
     let failed = health("GET");
     assert_eq!(failed.status, 503);
-    assert!(failed.body.contains("takes no writes"), "{}", failed.body);
+    assert!(failed.body.contains("accepts no writes"), "{}", failed.body);
     let head = health("HEAD");
     assert_eq!((head.status, &*head.body), (503, ""));
 
