@@ -27,7 +27,7 @@ pub(crate) const JSON: &str = "application/json";
 
 /// The content type of most replies without a body.
 // WebOb: webob/response.py, Response.default_content_type, which Cinder leaves as it is.
-const NO_BODY: &str = "text/html; charset=UTF-8";
+pub(crate) const NO_BODY: &str = "text/html; charset=UTF-8";
 
 /// A request whose route and caller are known, as handlers get it.
 #[derive(Clone, Copy, Debug)]
@@ -146,6 +146,11 @@ impl CinderReply {
     // Cinder: cinder/api/openstack/wsgi.py, ResponseObject.serialize, for handlers that return a status alone.
     pub(crate) fn empty_json(status: StatusCode) -> Self {
         Self { kind: JSON, ..Self::empty(status) }
+    }
+
+    /// Returns the status and the content type.
+    pub(crate) fn form(&self) -> (u16, &'static str) {
+        (self.status.as_u16(), self.kind)
     }
 
     /// Adds the entity tag of the body.

@@ -9,21 +9,57 @@ use statehold_cinder::{
 use statehold_store::{ReadView as _, Snapshot, WriteTxn};
 
 use crate::api::list::{Collection, list_all_by};
+use crate::api::operation::{Reply, Shape, of, ok};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::api::volumes::connection;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
+use statehold_cinder::input::bodies;
 
 /// The routes of attachments.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/attachments", list).since(27),
-    routes::write("POST", "/v3/attachments", create).since(27),
-    routes::list("/v3/attachments/summary", list).since(27),
-    routes::list("/v3/attachments/detail", list_detail).since(27),
-    routes::read("/v3/attachments/{id}", show).since(27),
-    routes::write("PUT", "/v3/attachments/{id}", connect).since(27),
-    routes::write("DELETE", "/v3/attachments/{id}", delete).since(27),
-    routes::write("POST", "/v3/attachments/{id}/action", act).since(44),
+    routes::list("/v3/attachments", "Lists attachments.", list)
+        .since(27)
+        .page::<Attachment>(LIST, of::<AttachmentStub>),
+    routes::write(
+        "POST",
+        "/v3/attachments",
+        "Reserves a volume for a host, or connects it if the body has a connector.",
+        create,
+    )
+    .since(27)
+    .body(bodies::ATTACHMENT_CREATE)
+    .reply(ok("attachment", of::<AttachmentView<'_>>)),
+    routes::list("/v3/attachments/summary", "Lists attachments.", list)
+        .since(27)
+        .page::<Attachment>(LIST, of::<AttachmentStub>),
+    routes::list("/v3/attachments/detail", "Lists attachments with their connection.", list_detail)
+        .since(27)
+        .page::<Attachment>(DETAIL, of::<AttachmentView<'_>>),
+    routes::read("/v3/attachments/{id}", "Shows an attachment.", show)
+        .since(27)
+        .reply(ok("attachment", of::<AttachmentView<'_>>)),
+    routes::write("PUT", "/v3/attachments/{id}", "Connects a reserved volume to a host.", connect)
+        .since(27)
+        .body(bodies::ATTACHMENT_UPDATE)
+        .reply(ok("attachment", of::<AttachmentView<'_>>)),
+    routes::write(
+        "DELETE",
+        "/v3/attachments/{id}",
+        "Deletes an attachment; returns the others of the volume.",
+        delete,
+    )
+    .since(27)
+    .reply(ok("attachments", of::<Vec<AttachmentStub>>)),
+    routes::write(
+        "POST",
+        "/v3/attachments/{id}/action",
+        "Marks an attachment as complete: the host uses the volume.",
+        act,
+    )
+    .since(44)
+    .body(bodies::ATTACHMENT_ACTION)
+    .reply(Reply(204, Shape::Done)),
 ];
 
 /// Pages of attachments have no links to the next page.

@@ -1,7 +1,7 @@
 //! Backups and their records.
 
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use statehold_cinder::{
     Backup, BackupStub, BackupView, Volume, create_backup, delete_backup, export_backup,
     find_backup, import_backup,
@@ -12,22 +12,58 @@ use statehold_store::{ReadView as _, Snapshot, WriteTxn};
 use uuid::Uuid;
 
 use crate::api::list::{Collection, list_all_by};
+use crate::api::operation::{DONE, Reply, Shape, accepted, of, ok};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
+use statehold_cinder::BackupRecord;
+use statehold_cinder::input::bodies;
 
 /// The routes of backups.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/backups", list),
-    routes::write("POST", "/v3/backups", create),
-    routes::list("/v3/backups/detail", list_detail),
-    routes::write("POST", "/v3/backups/import_record", import),
-    routes::read("/v3/backups/{id}", show),
-    routes::write("PUT", "/v3/backups/{id}", update).since(9),
-    routes::write("DELETE", "/v3/backups/{id}", delete),
-    routes::write("POST", "/v3/backups/{id}/restore", restore),
-    routes::read("/v3/backups/{id}/export_record", export),
-    routes::write("POST", "/v3/backups/{id}/action", act),
+    routes::list("/v3/backups", "Lists backups.", list).page::<Backup>(LIST, of::<BackupStub<'_>>),
+    routes::write("POST", "/v3/backups", "Creates a backup of a volume or snapshot.", create)
+        .body(bodies::BACKUP_CREATE)
+        .reply(accepted("backup", of::<BackupStub<'_>>)),
+    routes::list("/v3/backups/detail", "Lists backups with all their members.", list_detail)
+        .page::<Backup>(DETAIL, of::<BackupView<'_>>),
+    routes::write(
+        "POST",
+        "/v3/backups/import_record",
+        "Imports the record of a backup of another cloud.",
+        import,
+    )
+    .body(bodies::BACKUP_IMPORT)
+    .reply(Reply(201, Shape::Member("backup", of::<BackupStub<'_>>))),
+    routes::read("/v3/backups/{id}", "Shows a backup.", show)
+        .reply(ok("backup", of::<BackupView<'_>>)),
+    routes::write(
+        "PUT",
+        "/v3/backups/{id}",
+        "Updates the name, description or metadata of a backup.",
+        update,
+    )
+    .since(9)
+    .body(bodies::BACKUP_UPDATE)
+    .reply(ok("backup", of::<BackupStub<'_>>)),
+    routes::write("DELETE", "/v3/backups/{id}", "Deletes a backup.", delete).reply(DONE),
+    routes::write(
+        "POST",
+        "/v3/backups/{id}/restore",
+        "Restores a backup to a volume, new or existing.",
+        restore,
+    )
+    .body(bodies::BACKUP_RESTORE)
+    .reply(accepted("restore", of::<Value>)),
+    routes::read(
+        "/v3/backups/{id}/export_record",
+        "Exports the record of a backup, for another cloud.",
+        export,
+    )
+    .reply(ok("backup-record", of::<BackupRecord>)),
+    routes::write("POST", "/v3/backups/{id}/action", "Acts on a backup.", act)
+        .body(bodies::BACKUP_ACTION)
+        .reply(DONE),
 ];
 
 const LIST: Collection =

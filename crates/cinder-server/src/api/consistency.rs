@@ -10,25 +10,80 @@ use statehold_store::{Snapshot, WriteTxn};
 use uuid::Uuid;
 
 use crate::api::list::{Collection, list_visible};
+use crate::api::operation::{accepted, of, ok};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
+use statehold_cinder::input::bodies;
 
 /// The routes of consistency groups and their snapshots.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/consistencygroups", list),
-    routes::write("POST", "/v3/consistencygroups", create),
-    routes::list("/v3/consistencygroups/detail", list_detail),
-    routes::write("POST", "/v3/consistencygroups/create_from_src", create_from),
-    routes::read("/v3/consistencygroups/{id}", show),
-    routes::write("POST", "/v3/consistencygroups/{id}/delete", delete),
-    routes::write("PUT", "/v3/consistencygroups/{id}", update),
-    routes::write("PUT", "/v3/consistencygroups/{id}/update", update),
-    routes::list("/v3/cgsnapshots", list_snapshots),
-    routes::write("POST", "/v3/cgsnapshots", create_snapshot),
-    routes::list("/v3/cgsnapshots/detail", list_snapshots_detail),
-    routes::read("/v3/cgsnapshots/{id}", show_snapshot),
-    routes::write("DELETE", "/v3/cgsnapshots/{id}", delete_snapshot),
+    routes::list("/v3/consistencygroups", "Lists consistency groups.", list)
+        .page::<Group>(LIST, of::<GroupStub<'_>>),
+    routes::write("POST", "/v3/consistencygroups", "Creates a consistency group.", create)
+        .body(bodies::CONSISTENCY_CREATE)
+        .reply(accepted("consistencygroup", of::<GroupStub<'_>>)),
+    routes::list(
+        "/v3/consistencygroups/detail",
+        "Lists consistency groups with all their members.",
+        list_detail,
+    )
+    .page::<Group>(DETAIL, of::<ConsistencyGroupView<'_>>),
+    routes::write(
+        "POST",
+        "/v3/consistencygroups/create_from_src",
+        "Creates a consistency group from another one or from a snapshot.",
+        create_from,
+    )
+    .body(bodies::CONSISTENCY_CREATE_FROM)
+    .reply(accepted("consistencygroup", of::<GroupStub<'_>>)),
+    routes::read("/v3/consistencygroups/{id}", "Shows a consistency group.", show)
+        .reply(ok("consistencygroup", of::<ConsistencyGroupView<'_>>)),
+    routes::write(
+        "POST",
+        "/v3/consistencygroups/{id}/delete",
+        "Deletes a consistency group; with `force`, its volumes too.",
+        delete,
+    )
+    .body(bodies::CONSISTENCY_DELETE),
+    routes::write(
+        "PUT",
+        "/v3/consistencygroups/{id}",
+        "Updates a consistency group, or adds and removes volumes.",
+        update,
+    )
+    .body(bodies::CONSISTENCY_UPDATE),
+    routes::write(
+        "PUT",
+        "/v3/consistencygroups/{id}/update",
+        "Updates a consistency group, or adds and removes volumes.",
+        update,
+    )
+    .body(bodies::CONSISTENCY_UPDATE),
+    routes::list("/v3/cgsnapshots", "Lists snapshots of consistency groups.", list_snapshots)
+        .page::<GroupSnapshot>(SNAPSHOTS, of::<GroupSnapshotStub<'_>>),
+    routes::write(
+        "POST",
+        "/v3/cgsnapshots",
+        "Creates a snapshot of each volume of a consistency group.",
+        create_snapshot,
+    )
+    .body(bodies::CGSNAPSHOT_CREATE)
+    .reply(accepted("cgsnapshot", of::<GroupSnapshotStub<'_>>)),
+    routes::list(
+        "/v3/cgsnapshots/detail",
+        "Lists snapshots of consistency groups with all their members.",
+        list_snapshots_detail,
+    )
+    .page::<GroupSnapshot>(SNAPSHOTS_DETAIL, of::<CgSnapshotView<'_>>),
+    routes::read("/v3/cgsnapshots/{id}", "Shows a snapshot of a consistency group.", show_snapshot)
+        .reply(ok("cgsnapshot", of::<CgSnapshotView<'_>>)),
+    routes::write(
+        "DELETE",
+        "/v3/cgsnapshots/{id}",
+        "Deletes a snapshot of a consistency group.",
+        delete_snapshot,
+    ),
 ];
 
 // Lists of the older API have no links to the next page.

@@ -7,9 +7,11 @@ use statehold_cinder::{
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
 use crate::api::list::filter_rows;
+use crate::api::operation::{FILTER, Reply, Shape, of, ok};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
+use statehold_cinder::input::bodies;
 
 /// First version with default types of projects.
 // Cinder: cinder/api/microversions.py, DEFAULT_TYPE_OVERRIDES.
@@ -17,10 +19,29 @@ const SINCE: u16 = 62;
 
 /// The routes of default types. The project in the path is the one that the type is for, not that of the token.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/default-types", list).since(SINCE).without_project(),
-    routes::read("/v3/default-types/{project}", show).since(SINCE).without_project(),
-    routes::write("PUT", "/v3/default-types/{project}", set).since(SINCE).without_project(),
-    routes::write("DELETE", "/v3/default-types/{project}", unset).since(SINCE).without_project(),
+    routes::list("/v3/default-types", "Lists the default types of projects.", list)
+        .since(SINCE)
+        .without_project()
+        .query(&[FILTER])
+        .reply(ok("default_types", of::<Vec<DefaultTypeView<'_>>>)),
+    routes::read("/v3/default-types/{project}", "Shows the default type of a project.", show)
+        .since(SINCE)
+        .without_project()
+        .reply(ok("default_type", of::<DefaultTypeView<'_>>)),
+    routes::write("PUT", "/v3/default-types/{project}", "Sets the default type of a project.", set)
+        .since(SINCE)
+        .without_project()
+        .body(bodies::DEFAULT_TYPE)
+        .reply(ok("default_type", of::<DefaultTypeView<'_>>)),
+    routes::write(
+        "DELETE",
+        "/v3/default-types/{project}",
+        "Deletes the default type of a project.",
+        unset,
+    )
+    .since(SINCE)
+    .without_project()
+    .reply(Reply(204, Shape::Done)),
 ];
 
 fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {

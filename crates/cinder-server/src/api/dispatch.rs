@@ -277,6 +277,16 @@ fn require_policy_check(
     caller: &Caller,
     reply: Result<CinderReply, ApiError>,
 ) -> Result<CinderReply, ApiError> {
+    if let Ok(reply) = &reply {
+        let (status, kind) = reply.form();
+        // Every test of an endpoint is one of its description.
+        debug_assert!(
+            route.replies().any(|reply| (reply.0, reply.1.kind()) == (status, kind)),
+            "{} {} replies {status} {kind}, which its route does not declare",
+            route.method,
+            route.path
+        );
+    }
     if reply.is_ok() && !route.open && !caller.has_checked_policy() {
         tracing::error!(
             path = route.path,

@@ -4,15 +4,25 @@ use serde_json::{Value, json};
 use statehold_cinder::RESOURCE_FILTERS;
 use statehold_store::Snapshot;
 
+use crate::api::operation::{RESOURCE, of, ok};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
+use statehold_cinder::AllowedFilters;
 
 /// The routes of extensions and of the filters of resources.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::read("/v3/extensions", list).open(),
-    routes::read("/v3/extensions/{alias}", show).open(),
-    routes::read("/v3/resource_filters", filters).since(33).open(),
+    routes::read("/v3/extensions", "Lists the extensions of the API.", list)
+        .open()
+        .reply(ok("extensions", of::<Vec<Value>>)),
+    routes::read("/v3/extensions/{alias}", "Shows an extension of the API.", show)
+        .open()
+        .reply(ok("extension", of::<Value>)),
+    routes::read("/v3/resource_filters", "Lists the filters that members may use.", filters)
+        .since(33)
+        .open()
+        .query(&[RESOURCE])
+        .reply(ok("resource_filters", of::<Vec<AllowedFilters>>)),
 ];
 
 /// The extensions: name, alias, description, and the time of their last change.

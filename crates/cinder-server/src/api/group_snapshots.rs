@@ -9,18 +9,46 @@ use statehold_store::{Snapshot, WriteTxn};
 use uuid::Uuid;
 
 use crate::api::list::{Collection, list_visible_by};
+use crate::api::operation::{accepted, of, ok};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
+use statehold_cinder::input::bodies;
 
 /// The routes of group snapshots.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/group_snapshots", list).since(14),
-    routes::write("POST", "/v3/group_snapshots", create).since(14),
-    routes::list("/v3/group_snapshots/detail", list_detail).since(14),
-    routes::read("/v3/group_snapshots/{id}", show).since(14),
-    routes::write("DELETE", "/v3/group_snapshots/{id}", delete).since(14),
-    routes::write("POST", "/v3/group_snapshots/{id}/action", act).since(14),
+    routes::list("/v3/group_snapshots", "Lists group snapshots.", list)
+        .since(14)
+        .page::<GroupSnapshot>(LIST, of::<GroupSnapshotStub<'_>>),
+    routes::write(
+        "POST",
+        "/v3/group_snapshots",
+        "Creates a snapshot of each volume of a group.",
+        create,
+    )
+    .since(14)
+    .body(bodies::GROUP_SNAPSHOT_CREATE)
+    .reply(accepted("group_snapshot", of::<GroupSnapshotStub<'_>>)),
+    routes::list(
+        "/v3/group_snapshots/detail",
+        "Lists group snapshots with all their members.",
+        list_detail,
+    )
+    .since(14)
+    .page::<GroupSnapshot>(DETAIL, of::<GroupSnapshotView<'_>>),
+    routes::read("/v3/group_snapshots/{id}", "Shows a group snapshot.", show)
+        .since(14)
+        .reply(ok("group_snapshot", of::<GroupSnapshotView<'_>>)),
+    routes::write("DELETE", "/v3/group_snapshots/{id}", "Deletes a group snapshot.", delete)
+        .since(14),
+    routes::write(
+        "POST",
+        "/v3/group_snapshots/{id}/action",
+        "Resets the status of a group snapshot.",
+        act,
+    )
+    .since(14)
+    .body(bodies::GROUP_SNAPSHOT_ACTION),
 ];
 
 const LIST: Collection = Collection {

@@ -10,23 +10,66 @@ use statehold_cinder::{
 use statehold_store::{Snapshot, WriteTxn};
 
 use crate::api::list::{Collection, list_visible_by};
+use crate::api::operation::{IS_PUBLIC, Reply, Shape, accepted, of, ok, ok_object};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
+use serde_json::Value;
+use statehold_cinder::Pairs;
+use statehold_cinder::input::bodies;
 
 /// The routes of group types.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/group_types", list).since(11),
-    routes::write("POST", "/v3/group_types", create).since(11),
-    routes::read("/v3/group_types/default", show_default).since(11),
-    routes::read("/v3/group_types/{id}", show).since(11),
-    routes::write("PUT", "/v3/group_types/{id}", update).since(11),
-    routes::write("DELETE", "/v3/group_types/{id}", delete).since(11),
-    routes::read("/v3/group_types/{id}/group_specs", specs).since(11),
-    routes::write("POST", "/v3/group_types/{id}/group_specs", set_specs).since(11),
-    routes::read("/v3/group_types/{id}/group_specs/{key}", spec).since(11),
-    routes::write("PUT", "/v3/group_types/{id}/group_specs/{key}", set_spec).since(11),
-    routes::write("DELETE", "/v3/group_types/{id}/group_specs/{key}", delete_spec).since(11),
+    routes::list("/v3/group_types", "Lists group types.", list)
+        .since(11)
+        .page::<GroupType>(LIST, of::<GroupTypeView<'_>>)
+        .query(&[IS_PUBLIC]),
+    routes::write("POST", "/v3/group_types", "Creates a group type.", create)
+        .since(11)
+        .body(bodies::GROUP_TYPE_CREATE)
+        .reply(accepted("group_type", of::<GroupTypeView<'_>>)),
+    routes::read("/v3/group_types/default", "Shows the default group type.", show_default)
+        .since(11)
+        .reply(ok("group_type", of::<GroupTypeView<'_>>)),
+    routes::read("/v3/group_types/{id}", "Shows a group type.", show)
+        .since(11)
+        .reply(ok("group_type", of::<GroupTypeView<'_>>)),
+    routes::write("PUT", "/v3/group_types/{id}", "Updates a group type.", update)
+        .since(11)
+        .body(bodies::GROUP_TYPE_UPDATE)
+        .reply(ok("group_type", of::<GroupTypeView<'_>>)),
+    routes::write("DELETE", "/v3/group_types/{id}", "Deletes a group type.", delete).since(11),
+    routes::read("/v3/group_types/{id}/group_specs", "Shows the specs of a group type.", specs)
+        .since(11)
+        .reply(ok("group_specs", of::<Pairs>)),
+    routes::write(
+        "POST",
+        "/v3/group_types/{id}/group_specs",
+        "Sets specs of a group type; returns the body.",
+        set_specs,
+    )
+    .since(11)
+    .body(bodies::GROUP_SPECS)
+    .reply(accepted("group_specs", of::<Value>)),
+    routes::read("/v3/group_types/{id}/group_specs/{key}", "Shows one spec of a group type.", spec)
+        .since(11)
+        .reply(Reply(200, Shape::Whole(of::<Pairs>))),
+    routes::write(
+        "PUT",
+        "/v3/group_types/{id}/group_specs/{key}",
+        "Sets one spec of a group type; returns the body.",
+        set_spec,
+    )
+    .since(11)
+    .body(bodies::EXTRA_SPEC)
+    .reply(ok_object(&[])),
+    routes::write(
+        "DELETE",
+        "/v3/group_types/{id}/group_specs/{key}",
+        "Deletes one spec of a group type.",
+        delete_spec,
+    )
+    .since(11),
 ];
 
 const LIST: Collection =

@@ -11,19 +11,51 @@ use statehold_store::{Snapshot, WriteTxn};
 use uuid::Uuid;
 
 use crate::api::list::{Collection, list_visible_by};
+use crate::api::operation::{EMPTY, VOLUMES, accepted, of, ok};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
+use statehold_cinder::input::bodies;
 
 /// The routes of groups.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/groups", list).since(13),
-    routes::write("POST", "/v3/groups", create).since(13),
-    routes::list("/v3/groups/detail", list_detail).since(13),
-    routes::write("POST", "/v3/groups/action", create_from).since(13),
-    routes::list("/v3/groups/{id}", show).since(13),
-    routes::write("PUT", "/v3/groups/{id}", update).since(13),
-    routes::write("POST", "/v3/groups/{id}/action", act).since(13),
+    routes::list("/v3/groups", "Lists groups.", list)
+        .since(13)
+        .page::<Group>(LIST, of::<GroupStub<'_>>),
+    routes::write("POST", "/v3/groups", "Creates a group.", create)
+        .since(13)
+        .body(bodies::GROUP_CREATE)
+        .reply(accepted("group", of::<GroupStub<'_>>)),
+    routes::list("/v3/groups/detail", "Lists groups with all their members.", list_detail)
+        .since(13)
+        .page::<Group>(DETAIL, of::<GroupView<'_>>)
+        .query(&[VOLUMES]),
+    routes::write(
+        "POST",
+        "/v3/groups/action",
+        "Creates a group from another one or from a group snapshot.",
+        create_from,
+    )
+    .since(13)
+    .body(bodies::GROUP_CREATE_FROM)
+    .reply(accepted("group", of::<GroupStub<'_>>)),
+    routes::list("/v3/groups/{id}", "Shows a group.", show)
+        .since(13)
+        .query(&[VOLUMES])
+        .reply(ok("group", of::<GroupView<'_>>)),
+    routes::write(
+        "PUT",
+        "/v3/groups/{id}",
+        "Updates a group, or adds and removes volumes.",
+        update,
+    )
+    .since(13)
+    .body(bodies::GROUP_UPDATE),
+    routes::write("POST", "/v3/groups/{id}/action", "Acts on a group.", act)
+        .since(13)
+        .body(bodies::GROUP_ACTION)
+        .reply(EMPTY)
+        .or(&[ok("replication_targets", of::<Vec<Uuid>>)]),
 ];
 
 const LIST: Collection = Collection { path: "groups", rows: "groups", links: Some("group_links") };

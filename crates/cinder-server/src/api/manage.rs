@@ -9,25 +9,109 @@ use statehold_cinder::{
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
 use crate::api::list::{compile_filter, row_filter};
+use crate::api::operation::{MANAGEABLE, accepted, of, ok};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::backend::{BackendObject, SNAPSHOT_PREFIX, VOLUME_PREFIX, volume_name};
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
+use statehold_cinder::input::bodies;
 
 /// The routes of manageable volumes and snapshots, each also under its path before 3.8.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/manageable_volumes", volumes).since(8),
-    routes::list("/v3/manageable_volumes/detail", volumes_detail).since(8),
-    routes::write("POST", "/v3/manageable_volumes", adopt_volume).since(8),
-    routes::list("/v3/os-volume-manage", volumes),
-    routes::list("/v3/os-volume-manage/detail", volumes_detail),
-    routes::write("POST", "/v3/os-volume-manage", adopt_volume),
-    routes::list("/v3/manageable_snapshots", snapshots).since(8),
-    routes::list("/v3/manageable_snapshots/detail", snapshots_detail).since(8),
-    routes::write("POST", "/v3/manageable_snapshots", adopt_snapshot).since(8),
-    routes::list("/v3/os-snapshot-manage", snapshots),
-    routes::list("/v3/os-snapshot-manage/detail", snapshots_detail),
-    routes::write("POST", "/v3/os-snapshot-manage", adopt_snapshot),
+    routes::list(
+        "/v3/manageable_volumes",
+        "Lists the volumes of a back end, managed or not.",
+        volumes,
+    )
+    .since(8)
+    .query(MANAGEABLE)
+    .reply(ok("manageable-volumes", of::<Vec<Value>>)),
+    routes::list(
+        "/v3/manageable_volumes/detail",
+        "Lists the volumes of a back end with all their members.",
+        volumes_detail,
+    )
+    .since(8)
+    .query(MANAGEABLE)
+    .reply(ok("manageable-volumes", of::<Vec<Value>>)),
+    routes::write(
+        "POST",
+        "/v3/manageable_volumes",
+        "Manages an existing volume of a back end.",
+        adopt_volume,
+    )
+    .since(8)
+    .body(bodies::MANAGE_VOLUME)
+    .reply(accepted("volume", of::<VolumeView<'_>>)),
+    routes::list(
+        "/v3/os-volume-manage",
+        "Lists the volumes of a back end, managed or not.",
+        volumes,
+    )
+    .query(MANAGEABLE)
+    .reply(ok("manageable-volumes", of::<Vec<Value>>)),
+    routes::list(
+        "/v3/os-volume-manage/detail",
+        "Lists the volumes of a back end with all their members.",
+        volumes_detail,
+    )
+    .query(MANAGEABLE)
+    .reply(ok("manageable-volumes", of::<Vec<Value>>)),
+    routes::write(
+        "POST",
+        "/v3/os-volume-manage",
+        "Manages an existing volume of a back end.",
+        adopt_volume,
+    )
+    .body(bodies::MANAGE_VOLUME)
+    .reply(accepted("volume", of::<VolumeView<'_>>)),
+    routes::list(
+        "/v3/manageable_snapshots",
+        "Lists the snapshots of a back end, managed or not.",
+        snapshots,
+    )
+    .since(8)
+    .query(MANAGEABLE)
+    .reply(ok("manageable-snapshots", of::<Vec<Value>>)),
+    routes::list(
+        "/v3/manageable_snapshots/detail",
+        "Lists the snapshots of a back end with all their members.",
+        snapshots_detail,
+    )
+    .since(8)
+    .query(MANAGEABLE)
+    .reply(ok("manageable-snapshots", of::<Vec<Value>>)),
+    routes::write(
+        "POST",
+        "/v3/manageable_snapshots",
+        "Manages an existing snapshot of a back end.",
+        adopt_snapshot,
+    )
+    .since(8)
+    .body(bodies::MANAGE_SNAPSHOT)
+    .reply(accepted("snapshot", of::<SnapshotView<'_>>)),
+    routes::list(
+        "/v3/os-snapshot-manage",
+        "Lists the snapshots of a back end, managed or not.",
+        snapshots,
+    )
+    .query(MANAGEABLE)
+    .reply(ok("manageable-snapshots", of::<Vec<Value>>)),
+    routes::list(
+        "/v3/os-snapshot-manage/detail",
+        "Lists the snapshots of a back end with all their members.",
+        snapshots_detail,
+    )
+    .query(MANAGEABLE)
+    .reply(ok("manageable-snapshots", of::<Vec<Value>>)),
+    routes::write(
+        "POST",
+        "/v3/os-snapshot-manage",
+        "Manages an existing snapshot of a back end.",
+        adopt_snapshot,
+    )
+    .body(bodies::MANAGE_SNAPSHOT)
+    .reply(accepted("snapshot", of::<SnapshotView<'_>>)),
 ];
 
 /// Maximum number of rows of a page, as of all lists.

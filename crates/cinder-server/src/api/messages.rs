@@ -5,15 +5,22 @@ use statehold_cinder::{Message, MessageView, delete_message, find_message};
 use statehold_store::{Snapshot, WriteTxn};
 
 use crate::api::list::{Collection, list_all_by};
+use crate::api::operation::{Reply, Shape, of, ok};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
 
 /// The routes of messages.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/messages", list).since(3),
-    routes::read("/v3/messages/{id}", show).since(3),
-    routes::write("DELETE", "/v3/messages/{id}", delete).since(3),
+    routes::list("/v3/messages", "Lists messages about failed work.", list)
+        .since(3)
+        .page::<Message>(LIST, of::<MessageView<'_>>),
+    routes::read("/v3/messages/{id}", "Shows a message.", show)
+        .since(3)
+        .reply(ok("message", of::<MessageView<'_>>)),
+    routes::write("DELETE", "/v3/messages/{id}", "Deletes a message.", delete)
+        .since(3)
+        .reply(Reply(204, Shape::Empty)),
 ];
 
 /// First version with pages, orders and filters; earlier ones ignore the parameters.

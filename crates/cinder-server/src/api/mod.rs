@@ -12,6 +12,8 @@ mod groups;
 mod list;
 mod manage;
 mod messages;
+mod openapi;
+mod operation;
 pub(crate) mod pools;
 mod qos;
 mod quotas;

@@ -6,6 +6,7 @@ use statehold_cinder::{Error, HostUsage, Missing, VolumeType, find_type, policy,
 use statehold_store::{ReadView, Snapshot};
 
 use crate::api::list::filter_rows;
+use crate::api::operation::{DETAIL, FILTER, POOL, POOL_TYPE, of, ok, ok_object};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::backend::scheduler::{Backend, OVERSUBSCRIPTION};
@@ -13,8 +14,17 @@ use crate::request::{ApiError, CinderReply, CinderRequest};
 
 /// The routes of pools and capabilities.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/scheduler-stats/get_pools", list),
-    routes::read("/v3/capabilities/{host}", capabilities),
+    routes::list("/v3/scheduler-stats/get_pools", "Lists the pools of back ends.", list)
+        .query(&[DETAIL, POOL, POOL_TYPE, FILTER])
+        .reply(ok("pools", of::<Vec<Value>>)),
+    routes::read("/v3/capabilities/{host}", "Shows the capabilities of a back end.", capabilities)
+        .reply(ok_object(&[
+            "namespace",
+            "vendor_name",
+            "volume_backend_name",
+            "storage_protocol",
+            "properties",
+        ])),
 ];
 
 /// First version that filters pools by name.

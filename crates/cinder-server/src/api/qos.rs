@@ -1,7 +1,7 @@
 //! QoS specs, and the volume types that are associated with them.
 
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use statehold_cinder::{
     QosAssociationView, QosSpecs, QosView, bind_type, create_qos, delete_qos, delete_qos_keys,
     find_qos, input, policy, qos_types, unbind_types, update_qos,
@@ -9,23 +9,59 @@ use statehold_cinder::{
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
 use crate::api::list::{Collection, list_all_by};
+use crate::api::operation::{FORCE_QOS, VOL_TYPE, of, ok};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
+use statehold_cinder::input::bodies;
 
 /// The routes of QoS specs. Associations are written with `GET`.
 // Cinder: cinder/api/contrib/qos_specs_manage.py, Qos_specs_manage.get_resources.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/qos-specs", list),
-    routes::write("POST", "/v3/qos-specs", create),
-    routes::read("/v3/qos-specs/{id}", show),
-    routes::write("PUT", "/v3/qos-specs/{id}", update),
-    routes::write("DELETE", "/v3/qos-specs/{id}", delete),
-    routes::write("PUT", "/v3/qos-specs/{id}/delete_keys", delete_keys),
-    routes::list("/v3/qos-specs/{id}/associations", associations),
-    routes::write("GET", "/v3/qos-specs/{id}/associate", associate),
-    routes::write("GET", "/v3/qos-specs/{id}/disassociate", disassociate),
-    routes::write("GET", "/v3/qos-specs/{id}/disassociate_all", disassociate_all),
+    routes::list("/v3/qos-specs", "Lists QoS specs.", list)
+        .page::<QosSpecs>(LIST, of::<QosView<'_>>),
+    routes::write("POST", "/v3/qos-specs", "Creates QoS specs.", create)
+        .body(bodies::QOS_CREATE)
+        .reply(ok("qos_specs", of::<QosView<'_>>)),
+    routes::read("/v3/qos-specs/{id}", "Shows QoS specs.", show)
+        .reply(ok("qos_specs", of::<QosView<'_>>)),
+    routes::write("PUT", "/v3/qos-specs/{id}", "Sets keys of QoS specs; returns the body.", update)
+        .body(bodies::QOS_UPDATE)
+        .reply(ok("qos_specs", of::<Value>)),
+    routes::write("DELETE", "/v3/qos-specs/{id}", "Deletes QoS specs.", delete).query(&[FORCE_QOS]),
+    routes::write(
+        "PUT",
+        "/v3/qos-specs/{id}/delete_keys",
+        "Deletes keys of QoS specs.",
+        delete_keys,
+    )
+    .body(bodies::QOS_DELETE_KEYS),
+    routes::list(
+        "/v3/qos-specs/{id}/associations",
+        "Lists the volume types with these QoS specs.",
+        associations,
+    )
+    .reply(ok("qos_associations", of::<Vec<QosAssociationView<'_>>>)),
+    routes::write(
+        "GET",
+        "/v3/qos-specs/{id}/associate",
+        "Associates QoS specs with a volume type.",
+        associate,
+    )
+    .query(&[VOL_TYPE]),
+    routes::write(
+        "GET",
+        "/v3/qos-specs/{id}/disassociate",
+        "Disassociates QoS specs from a volume type.",
+        disassociate,
+    )
+    .query(&[VOL_TYPE]),
+    routes::write(
+        "GET",
+        "/v3/qos-specs/{id}/disassociate_all",
+        "Disassociates QoS specs from all volume types.",
+        disassociate_all,
+    ),
 ];
 
 const LIST: Collection =

@@ -4,19 +4,47 @@ use axum::http::StatusCode;
 use statehold_cinder::{LimitsView, QuotaSet, policy, reset_quotas, set_class_quotas, set_quotas};
 use statehold_store::{Snapshot, WriteTxn};
 
+use crate::api::operation::{OK_DONE, PROJECT_ID, TENANT_ID, USAGE, of, ok};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
+use serde_json::Value;
+use statehold_cinder::input::bodies;
 
 /// The routes of quotas and limits.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/os-quota-sets/{project}", show),
-    routes::write("PUT", "/v3/os-quota-sets/{project}", update),
-    routes::write("DELETE", "/v3/os-quota-sets/{project}", reset),
-    routes::read("/v3/os-quota-sets/{project}/defaults", defaults),
-    routes::read("/v3/os-quota-class-sets/{class}", show_class),
-    routes::write("PUT", "/v3/os-quota-class-sets/{class}", update_class),
-    routes::list("/v3/limits", limits),
+    routes::list("/v3/os-quota-sets/{project}", "Shows the quotas of a project.", show)
+        .query(&[USAGE])
+        .reply(ok("quota_set", of::<Value>)),
+    routes::write("PUT", "/v3/os-quota-sets/{project}", "Sets quotas of a project.", update)
+        .body(bodies::QUOTA_SET)
+        .reply(ok("quota_set", of::<Value>)),
+    routes::write(
+        "DELETE",
+        "/v3/os-quota-sets/{project}",
+        "Resets the quotas of a project to the defaults.",
+        reset,
+    )
+    .reply(OK_DONE),
+    routes::read(
+        "/v3/os-quota-sets/{project}/defaults",
+        "Shows the default quotas of projects.",
+        defaults,
+    )
+    .reply(ok("quota_set", of::<Value>)),
+    routes::read("/v3/os-quota-class-sets/{class}", "Shows the quotas of a class.", show_class)
+        .reply(ok("quota_class_set", of::<Value>)),
+    routes::write(
+        "PUT",
+        "/v3/os-quota-class-sets/{class}",
+        "Sets quotas of a class.",
+        update_class,
+    )
+    .body(bodies::QUOTA_CLASS_SET)
+    .reply(ok("quota_class_set", of::<Value>)),
+    routes::list("/v3/limits", "Shows the limits and the usage of a project.", limits)
+        .query(&[PROJECT_ID, TENANT_ID])
+        .reply(ok("limits", of::<LimitsView>)),
 ];
 
 /// First version whose admins may request the limits of another project.

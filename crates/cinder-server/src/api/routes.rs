@@ -2,12 +2,16 @@
 //!
 //! Each path is there twice: with the project behind `/v3/`, and without.
 
-use statehold_server_core::router::{Captures, captures_of};
+use statehold_cinder::{ListResource, input::bodies::Body};
+use statehold_server_core::router::{Captures, Parameter, captures_of};
 use statehold_store::{Snapshot, WriteTxn};
 
+use crate::api::list::Collection;
+use crate::api::operation::{EMPTY, ListParameters, Reply, SchemaOf, Shape};
 use crate::api::{
     attachments, backups, consistency, default_types, extensions, group_snapshots, group_types,
-    groups, manage, messages, pools, qos, quotas, services, snapshots, transfers, types, volumes,
+    groups, manage, messages, openapi, pools, qos, quotas, services, snapshots, transfers, types,
+    volumes,
 };
 use crate::request::{ApiError, CinderReply, CinderRequest};
 
@@ -22,10 +26,10 @@ pub(crate) enum Handler {
     Write(fn(&mut WriteTxn<'_>, &CinderRequest<'_>) -> Result<CinderReply, ApiError>),
 }
 
-/// A method and a path.
+/// A method and a path, and its description for the OpenAPI document.
 #[derive(Debug)]
 pub(crate) struct Route {
-    method: &'static str,
+    pub(crate) method: &'static str,
     /// `{name}` stands for a segment that isn't empty. The first route that fits counts.
     pub(crate) path: &'static str,
     /// The minor version that it came with.
@@ -35,6 +39,17 @@ pub(crate) struct Route {
     /// Whether every caller with a token may use it, so that it asks the policy for nothing.
     pub(crate) open: bool,
     pub(crate) run: Handler,
+    pub(crate) summary: &'static str,
+    pub(crate) query: &'static [Parameter],
+    /// The parameters that follow from the resource of a list with pages.
+    pub(crate) list: Option<ListParameters>,
+    /// The body that is read.
+    pub(crate) body: Option<Body>,
+    /// The usual reply of a request that succeeds.
+    reply: Reply,
+    other_replies: &'static [Reply],
+    /// Whether `If-Match` is read.
+    pub(crate) tagged: bool,
 }
 
 /// The end that the last segment of a path may have: replies are JSON anyway.
@@ -45,27 +60,94 @@ pub(crate) const PREFIX: &str = "/v3/";
 
 pub(crate) const fn read(
     path: &'static str,
+    summary: &'static str,
     run: fn(&Snapshot, &CinderRequest<'_>) -> Result<CinderReply, ApiError>,
 ) -> Route {
-    Route { method: "GET", path, since: 0, project: true, open: false, run: Handler::Read(run) }
+    Route::new("GET", path, summary, Handler::Read(run))
 }
 
 pub(crate) const fn list(
     path: &'static str,
+    summary: &'static str,
     run: fn(&Snapshot, &CinderRequest<'_>) -> Result<CinderReply, ApiError>,
 ) -> Route {
-    Route { method: "GET", path, since: 0, project: true, open: false, run: Handler::List(run) }
+    Route::new("GET", path, summary, Handler::List(run))
 }
 
 pub(crate) const fn write(
     method: &'static str,
     path: &'static str,
+    summary: &'static str,
     run: fn(&mut WriteTxn<'_>, &CinderRequest<'_>) -> Result<CinderReply, ApiError>,
 ) -> Route {
-    Route { method, path, since: 0, project: true, open: false, run: Handler::Write(run) }
+    Route::new(method, path, summary, Handler::Write(run))
 }
 
 impl Route {
+    const fn new(
+        method: &'static str,
+        path: &'static str,
+        summary: &'static str,
+        run: Handler,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            since: 0,
+            project: true,
+            open: false,
+            run,
+            summary,
+            query: &[],
+            list: None,
+            body: None,
+            reply: EMPTY,
+            other_replies: &[],
+            tagged: false,
+        }
+    }
+
+    /// The route, with parameters of the query.
+    pub(crate) const fn query(mut self, query: &'static [Parameter]) -> Self {
+        self.query = query;
+        self
+    }
+
+    /// The route, with a body.
+    pub(crate) const fn body(mut self, body: Body) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// The route of a list with pages of a resource, each row with the schema.
+    pub(crate) const fn page<T: ListResource>(mut self, place: Collection, row: SchemaOf) -> Self {
+        self.list = Some(ListParameters::new::<T>());
+        self.reply(Reply(200, Shape::Page(place, row)))
+    }
+
+    /// The route, with the reply of requests that succeed; by default it is [`EMPTY`].
+    pub(crate) const fn reply(mut self, reply: Reply) -> Self {
+        self.reply = reply;
+        self
+    }
+
+    /// The route, with other replies of requests that succeed.
+    pub(crate) const fn or(mut self, replies: &'static [Reply]) -> Self {
+        self.other_replies = replies;
+        self
+    }
+
+    /// The route, with `If-Match`: 412 for another state.
+    pub(crate) const fn tagged(mut self) -> Self {
+        self.tagged = true;
+        self
+    }
+
+    /// Returns the replies of requests that succeed.
+    pub(crate) fn replies(&self) -> impl Iterator<Item = &Reply> {
+        std::iter::once(&self.reply).chain(self.other_replies)
+    }
+
     /// The route, from a minor version on.
     pub(crate) const fn since(mut self, minor: u16) -> Self {
         self.since = minor;
@@ -155,7 +237,7 @@ fn is_project(text: &str) -> bool {
 }
 
 /// Every route.
-static TABLES: &[&[Route]] = &[
+pub(crate) static TABLES: &[&[Route]] = &[
     volumes::ROUTES,
     snapshots::ROUTES,
     attachments::ROUTES,
@@ -174,6 +256,7 @@ static TABLES: &[&[Route]] = &[
     services::ROUTES,
     pools::ROUTES,
     extensions::ROUTES,
+    openapi::ROUTES,
 ];
 
 #[cfg(test)]

@@ -13,25 +13,73 @@ use statehold_cinder::{
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
 use crate::api::list::filter_rows;
+use crate::api::operation::{
+    BINARY, CLUSTER, EMPTY, FILTER, HOST, OK_DONE, Reply, Shape, of, ok, ok_object,
+};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
 use crate::state::CinderState;
+use statehold_cinder::input::bodies;
 use statehold_server_core::logging;
 
 /// The routes of services, hosts, zones and clusters.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::read("/v3/os-services", list),
-    routes::write("PUT", "/v3/os-services/{action}", act),
-    routes::read("/v3/os-hosts", list_hosts),
-    routes::list("/v3/os-hosts/{host}", show_host),
-    routes::write("PUT", "/v3/os-hosts/{host}", change_host),
-    routes::read("/v3/os-availability-zone", list_zones).open(),
-    routes::write("POST", "/v3/workers/cleanup", cleanup).since(24),
-    routes::read("/v3/clusters", list_clusters).since(7),
-    routes::read("/v3/clusters/detail", list_clusters).since(7),
-    routes::read("/v3/clusters/{name}", show_cluster).since(7),
-    routes::write("PUT", "/v3/clusters/{action}", change_cluster).since(7),
+    routes::read("/v3/os-services", "Lists services.", list)
+        .query(&[HOST, BINARY, FILTER])
+        .reply(ok("services", of::<Vec<ServiceView<'_>>>)),
+    routes::write(
+        "PUT",
+        "/v3/os-services/{action}",
+        "Acts on services: the path names the action.",
+        act,
+    )
+    .body(bodies::SERVICE_UPDATE)
+    .reply(ok_object(&[]))
+    .or(&[OK_DONE, EMPTY]),
+    routes::read("/v3/os-hosts", "Lists hosts with their services.", list_hosts)
+        .query(&[FILTER])
+        .reply(ok("hosts", of::<Vec<HostView<'_>>>)),
+    routes::list(
+        "/v3/os-hosts/{host}",
+        "Shows the usage of a host, in total and by project.",
+        show_host,
+    )
+    .reply(ok("host", of::<Vec<Value>>)),
+    routes::write(
+        "PUT",
+        "/v3/os-hosts/{host}",
+        "Always fails with 501, or 404 for an unknown host.",
+        change_host,
+    ),
+    routes::read("/v3/os-availability-zone", "Lists availability zones.", list_zones)
+        .open()
+        .reply(ok("availabilityZoneInfo", of::<Vec<Value>>)),
+    routes::write("POST", "/v3/workers/cleanup", "Settles interrupted work of services.", cleanup)
+        .since(24)
+        .body(bodies::CLEANUP)
+        .reply(Reply(202, Shape::Object(&["cleaning", "unavailable"]))),
+    routes::read("/v3/clusters", "Lists clusters: always none.", list_clusters)
+        .since(7)
+        .query(CLUSTER)
+        .reply(ok("clusters", of::<Vec<Value>>)),
+    routes::read("/v3/clusters/detail", "Lists clusters: always none.", list_clusters)
+        .since(7)
+        .query(CLUSTER)
+        .reply(ok("clusters", of::<Vec<Value>>)),
+    routes::read("/v3/clusters/{name}", "Shows a cluster: always 404.", show_cluster)
+        .since(7)
+        .query(&[BINARY])
+        .reply(ok("cluster", of::<Value>)),
+    routes::write(
+        "PUT",
+        "/v3/clusters/{action}",
+        "Enables or disables a cluster: always 404.",
+        change_cluster,
+    )
+    .since(7)
+    .body(bodies::CLUSTER_UPDATE)
+    .reply(ok("cluster", of::<Value>)),
 ];
 
 /// The binary that serves requests, which registers no service.

@@ -12,25 +12,76 @@ use statehold_cinder::{
 use statehold_store::{Snapshot, WriteTxn};
 
 use crate::api::list::{Collection, list_all_by};
+use crate::api::operation::{DONE, EMPTY, OK_EMPTY, accepted, of, ok};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
+use statehold_cinder::Pairs;
+use statehold_cinder::input::bodies;
 
 /// The routes of snapshots.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/snapshots", list),
-    routes::write("POST", "/v3/snapshots", create),
-    routes::list("/v3/snapshots/detail", list_detail),
-    routes::read("/v3/snapshots/{id}", show),
-    routes::write("PUT", "/v3/snapshots/{id}", update),
-    routes::write("DELETE", "/v3/snapshots/{id}", delete),
-    routes::write("POST", "/v3/snapshots/{id}/action", act),
-    routes::read("/v3/snapshots/{id}/metadata", metadata),
-    routes::write("POST", "/v3/snapshots/{id}/metadata", merge_metadata),
-    routes::write("PUT", "/v3/snapshots/{id}/metadata", replace_metadata),
-    routes::read("/v3/snapshots/{id}/metadata/{key}", metadata_item),
-    routes::write("PUT", "/v3/snapshots/{id}/metadata/{key}", set_metadata_item),
-    routes::write("DELETE", "/v3/snapshots/{id}/metadata/{key}", delete_metadata_item),
+    routes::list("/v3/snapshots", "Lists snapshots.", list)
+        .page::<Row>(LIST, of::<SnapshotStub<'_>>),
+    routes::write("POST", "/v3/snapshots", "Creates a snapshot of a volume.", create)
+        .body(bodies::SNAPSHOT_CREATE)
+        .reply(accepted("snapshot", of::<SnapshotView<'_>>)),
+    routes::list("/v3/snapshots/detail", "Lists snapshots with all their members.", list_detail)
+        .page::<Row>(DETAIL, of::<SnapshotView<'_>>),
+    routes::read("/v3/snapshots/{id}", "Shows a snapshot.", show)
+        .reply(ok("snapshot", of::<SnapshotView<'_>>)),
+    routes::write(
+        "PUT",
+        "/v3/snapshots/{id}",
+        "Updates the name or description of a snapshot.",
+        update,
+    )
+    .body(bodies::SNAPSHOT_UPDATE)
+    .reply(ok("snapshot", of::<SnapshotView<'_>>)),
+    routes::write("DELETE", "/v3/snapshots/{id}", "Deletes a snapshot.", delete),
+    routes::write("POST", "/v3/snapshots/{id}/action", "Acts on a snapshot.", act)
+        .body(bodies::SNAPSHOT_ACTION)
+        .reply(DONE)
+        .or(&[EMPTY]),
+    routes::read("/v3/snapshots/{id}/metadata", "Shows the metadata of a snapshot.", metadata)
+        .reply(ok("metadata", of::<Pairs>)),
+    routes::write(
+        "POST",
+        "/v3/snapshots/{id}/metadata",
+        "Adds metadata to a snapshot.",
+        merge_metadata,
+    )
+    .body(bodies::METADATA)
+    .reply(ok("metadata", of::<Pairs>)),
+    routes::write(
+        "PUT",
+        "/v3/snapshots/{id}/metadata",
+        "Replaces the metadata of a snapshot.",
+        replace_metadata,
+    )
+    .body(bodies::METADATA)
+    .reply(ok("metadata", of::<Pairs>)),
+    routes::read(
+        "/v3/snapshots/{id}/metadata/{key}",
+        "Shows one key of the metadata of a snapshot.",
+        metadata_item,
+    )
+    .reply(ok("meta", of::<Pairs>)),
+    routes::write(
+        "PUT",
+        "/v3/snapshots/{id}/metadata/{key}",
+        "Sets one key of the metadata of a snapshot.",
+        set_metadata_item,
+    )
+    .body(bodies::METADATA_ITEM)
+    .reply(ok("meta", of::<Pairs>)),
+    routes::write(
+        "DELETE",
+        "/v3/snapshots/{id}/metadata/{key}",
+        "Deletes one key of the metadata of a snapshot.",
+        delete_metadata_item,
+    )
+    .reply(OK_EMPTY),
 ];
 
 const LIST: Collection =

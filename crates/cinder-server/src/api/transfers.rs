@@ -9,24 +9,68 @@ use statehold_store::{ReadView as _, Snapshot, WriteTxn};
 use uuid::Uuid;
 
 use crate::api::list::{Collection, list_all_by};
+use crate::api::operation::{accepted, of, ok};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest};
+use statehold_cinder::input::bodies;
 
 /// The routes of transfers, the same under both paths, except that only the newer reads `no_snapshots`.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/volume-transfers", list),
-    routes::write("POST", "/v3/volume-transfers", create),
-    routes::list("/v3/volume-transfers/detail", list_detail),
-    routes::read("/v3/volume-transfers/{id}", show),
-    routes::write("DELETE", "/v3/volume-transfers/{id}", delete),
-    routes::write("POST", "/v3/volume-transfers/{id}/accept", accept),
-    routes::list("/v3/os-volume-transfer", list),
-    routes::write("POST", "/v3/os-volume-transfer", create_old),
-    routes::list("/v3/os-volume-transfer/detail", list_detail),
-    routes::read("/v3/os-volume-transfer/{id}", show),
-    routes::write("DELETE", "/v3/os-volume-transfer/{id}", delete),
-    routes::write("POST", "/v3/os-volume-transfer/{id}/accept", accept),
+    routes::list("/v3/volume-transfers", "Lists transfers.", list)
+        .page::<Transfer>(LIST, of::<TransferStub<'_>>),
+    routes::write(
+        "POST",
+        "/v3/volume-transfers",
+        "Offers a volume to another project; returns the key that accepts it.",
+        create,
+    )
+    .body(bodies::TRANSFER_CREATE)
+    .reply(accepted("transfer", of::<TransferView<'_>>)),
+    routes::list(
+        "/v3/volume-transfers/detail",
+        "Lists transfers with all their members.",
+        list_detail,
+    )
+    .page::<Transfer>(LIST, of::<TransferView<'_>>),
+    routes::read("/v3/volume-transfers/{id}", "Shows a transfer.", show)
+        .reply(ok("transfer", of::<TransferView<'_>>)),
+    routes::write("DELETE", "/v3/volume-transfers/{id}", "Withdraws a transfer.", delete),
+    routes::write(
+        "POST",
+        "/v3/volume-transfers/{id}/accept",
+        "Accepts a transfer into the caller's project.",
+        accept,
+    )
+    .body(bodies::TRANSFER_ACCEPT)
+    .reply(accepted("transfer", of::<TransferStub<'_>>)),
+    routes::list("/v3/os-volume-transfer", "Lists transfers.", list)
+        .page::<Transfer>(LIST, of::<TransferStub<'_>>),
+    routes::write(
+        "POST",
+        "/v3/os-volume-transfer",
+        "Offers a volume to another project; returns the key that accepts it.",
+        create_old,
+    )
+    .body(bodies::TRANSFER_CREATE)
+    .reply(accepted("transfer", of::<TransferView<'_>>)),
+    routes::list(
+        "/v3/os-volume-transfer/detail",
+        "Lists transfers with all their members.",
+        list_detail,
+    )
+    .page::<Transfer>(LIST, of::<TransferView<'_>>),
+    routes::read("/v3/os-volume-transfer/{id}", "Shows a transfer.", show)
+        .reply(ok("transfer", of::<TransferView<'_>>)),
+    routes::write("DELETE", "/v3/os-volume-transfer/{id}", "Withdraws a transfer.", delete),
+    routes::write(
+        "POST",
+        "/v3/os-volume-transfer/{id}/accept",
+        "Accepts a transfer into the caller's project.",
+        accept,
+    )
+    .body(bodies::TRANSFER_ACCEPT)
+    .reply(accepted("transfer", of::<TransferStub<'_>>)),
 ];
 
 /// First version with orders and links to the next page.

@@ -13,30 +13,106 @@ use statehold_cinder::{
 use statehold_store::{Snapshot, WriteTxn};
 
 use crate::api::list::{Collection, compile_filter, page_reply};
+use crate::api::operation::{DONE, Reply, Shape, of, ok, ok_object};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
+use statehold_cinder::Pairs;
+use statehold_cinder::input::bodies;
 
 /// The routes of volume types.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/types", list),
-    routes::write("POST", "/v3/types", create),
-    routes::read("/v3/types/default", show_default),
-    routes::read("/v3/types/{id}", show),
-    routes::write("PUT", "/v3/types/{id}", update),
-    routes::write("DELETE", "/v3/types/{id}", delete),
-    routes::read("/v3/types/{id}/extra_specs", extra_specs),
-    routes::write("POST", "/v3/types/{id}/extra_specs", set_extra_specs),
-    routes::read("/v3/types/{id}/extra_specs/{key}", extra_spec),
-    routes::write("PUT", "/v3/types/{id}/extra_specs/{key}", set_extra_spec),
-    routes::write("DELETE", "/v3/types/{id}/extra_specs/{key}", delete_extra_spec),
-    routes::read("/v3/types/{id}/encryption", encryption),
-    routes::write("POST", "/v3/types/{id}/encryption", encrypt),
-    routes::read("/v3/types/{id}/encryption/{field}", encryption_field),
-    routes::write("PUT", "/v3/types/{id}/encryption/{field}", change_encryption),
-    routes::write("DELETE", "/v3/types/{id}/encryption/{field}", decrypt),
-    routes::read("/v3/types/{id}/os-volume-type-access", access),
-    routes::write("POST", "/v3/types/{id}/action", act),
+    routes::list("/v3/types", "Lists volume types.", list)
+        .page::<VolumeType>(LIST, of::<VolumeTypeView<'_>>),
+    routes::write("POST", "/v3/types", "Creates a volume type.", create)
+        .body(bodies::TYPE_CREATE)
+        .reply(ok("volume_type", of::<VolumeTypeView<'_>>)),
+    routes::read(
+        "/v3/types/default",
+        "Shows the type of volumes that are created without one.",
+        show_default,
+    )
+    .reply(ok("volume_type", of::<VolumeTypeView<'_>>)),
+    routes::read("/v3/types/{id}", "Shows a volume type.", show)
+        .reply(ok("volume_type", of::<VolumeTypeView<'_>>)),
+    routes::write("PUT", "/v3/types/{id}", "Updates a volume type.", update)
+        .body(bodies::TYPE_UPDATE)
+        .reply(ok("volume_type", of::<VolumeTypeView<'_>>)),
+    routes::write("DELETE", "/v3/types/{id}", "Deletes a volume type.", delete),
+    routes::read("/v3/types/{id}/extra_specs", "Shows the extra specs of a type.", extra_specs)
+        .reply(ok("extra_specs", of::<Pairs>)),
+    routes::write(
+        "POST",
+        "/v3/types/{id}/extra_specs",
+        "Sets extra specs of a type; returns the body.",
+        set_extra_specs,
+    )
+    .body(bodies::EXTRA_SPECS)
+    .reply(ok("extra_specs", of::<Value>)),
+    routes::read("/v3/types/{id}/extra_specs/{key}", "Shows one extra spec.", extra_spec)
+        .reply(Reply(200, Shape::Whole(of::<Pairs>))),
+    routes::write(
+        "PUT",
+        "/v3/types/{id}/extra_specs/{key}",
+        "Sets one extra spec; returns the body.",
+        set_extra_spec,
+    )
+    .body(bodies::EXTRA_SPEC)
+    .reply(ok_object(&[])),
+    routes::write(
+        "DELETE",
+        "/v3/types/{id}/extra_specs/{key}",
+        "Deletes one extra spec.",
+        delete_extra_spec,
+    )
+    .reply(DONE),
+    routes::read(
+        "/v3/types/{id}/encryption",
+        "Shows the encryption of a type; an empty object if it has none.",
+        encryption,
+    )
+    .reply(Reply(200, Shape::Whole(of::<EncryptionView<'_>>))),
+    routes::write(
+        "POST",
+        "/v3/types/{id}/encryption",
+        "Encrypts the volumes of a type; returns the body with IDs.",
+        encrypt,
+    )
+    .body(bodies::ENCRYPTION_CREATE)
+    .reply(ok("encryption", of::<Value>)),
+    routes::read(
+        "/v3/types/{id}/encryption/{field}",
+        "Shows one member of the encryption of a type.",
+        encryption_field,
+    )
+    .reply(ok_object(&[])),
+    routes::write(
+        "PUT",
+        "/v3/types/{id}/encryption/{field}",
+        "Updates the encryption of a type; returns the body.",
+        change_encryption,
+    )
+    .body(bodies::ENCRYPTION_UPDATE)
+    .reply(ok("encryption", of::<Value>)),
+    routes::write(
+        "DELETE",
+        "/v3/types/{id}/encryption/{field}",
+        "Deletes the encryption of a type.",
+        decrypt,
+    ),
+    routes::read(
+        "/v3/types/{id}/os-volume-type-access",
+        "Lists the projects with access to a private type.",
+        access,
+    )
+    .reply(ok("volume_type_access", of::<Vec<TypeAccessView<'_>>>)),
+    routes::write(
+        "POST",
+        "/v3/types/{id}/action",
+        "Grants or revokes a project's access to a private type.",
+        act,
+    )
+    .body(bodies::TYPE_ACTION),
 ];
 
 const LIST: Collection =

@@ -18,29 +18,107 @@ use statehold_cinder::{
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
 use crate::api::list::{Collection, list_all_by, list_visible};
+use crate::api::operation::{
+    ALL_TENANTS, CASCADE, DONE, EMPTY, FORCE, OK_DONE, OK_EMPTY, Reply, Shape, accepted, of, ok,
+    ok_object,
+};
 use crate::api::routes;
 use crate::api::routes::Route;
 use crate::backend::Connection;
 use crate::request::{ApiError, CinderReply, CinderRequest, written_row};
+use statehold_cinder::Pairs;
+use statehold_cinder::input::bodies;
+use uuid::Uuid;
 
 /// The routes of volumes.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::list("/v3/volumes", list),
-    routes::write("POST", "/v3/volumes", create),
-    routes::list("/v3/volumes/detail", list_detail),
-    routes::list("/v3/volumes/summary", summary).since(12),
-    routes::read("/v3/volumes/{id}", show),
-    routes::write("PUT", "/v3/volumes/{id}", update),
-    routes::write("DELETE", "/v3/volumes/{id}", delete),
-    routes::write("POST", "/v3/volumes/{id}/action", act),
-    routes::read("/v3/volumes/{id}/metadata", metadata),
-    routes::write("POST", "/v3/volumes/{id}/metadata", merge_metadata),
-    routes::write("PUT", "/v3/volumes/{id}/metadata", replace_metadata),
-    routes::read("/v3/volumes/{id}/metadata/{key}", metadata_item),
-    routes::write("PUT", "/v3/volumes/{id}/metadata/{key}", set_metadata_item),
-    routes::write("DELETE", "/v3/volumes/{id}/metadata/{key}", delete_metadata_item),
-    routes::read("/v3/volumes/{id}/encryption", encryption),
-    routes::read("/v3/volumes/{id}/encryption/{key}", encryption_item),
+    routes::list("/v3/volumes", "Lists volumes.", list).page::<Volume>(LIST, of::<VolumeStub<'_>>),
+    routes::write(
+        "POST",
+        "/v3/volumes",
+        "Creates a volume; scheduler hints are a second member of the body.",
+        create,
+    )
+    .body(bodies::VOLUME_CREATE)
+    .reply(accepted("volume", of::<VolumeView<'_>>)),
+    routes::list("/v3/volumes/detail", "Lists volumes with all their members.", list_detail)
+        .page::<Volume>(DETAIL, of::<VolumeView<'_>>),
+    routes::list("/v3/volumes/summary", "Counts volumes and their size.", summary)
+        .since(12)
+        .query(&[ALL_TENANTS])
+        .reply(ok("volume-summary", of::<VolumeSummary<'_>>)),
+    routes::read("/v3/volumes/{id}", "Shows a volume.", show)
+        .reply(ok("volume", of::<VolumeView<'_>>)),
+    routes::write(
+        "PUT",
+        "/v3/volumes/{id}",
+        "Updates the name, description or metadata of a volume.",
+        update,
+    )
+    .body(bodies::VOLUME_UPDATE)
+    .reply(ok("volume", of::<VolumeView<'_>>)),
+    routes::write("DELETE", "/v3/volumes/{id}", "Deletes a volume.", delete)
+        .query(&[CASCADE, FORCE]),
+    routes::write("POST", "/v3/volumes/{id}/action", "Acts on a volume.", act)
+        .body(bodies::VOLUME_ACTION)
+        .reply(DONE)
+        .or(&[
+            EMPTY,
+            OK_DONE,
+            OK_EMPTY,
+            ok("metadata", of::<Pairs>),
+            ok("connection_info", of::<Value>),
+            ok("save_volume_id", of::<Uuid>),
+        ]),
+    routes::read("/v3/volumes/{id}/metadata", "Shows the metadata of a volume.", metadata)
+        .reply(ok("metadata", of::<Pairs>)),
+    routes::write(
+        "POST",
+        "/v3/volumes/{id}/metadata",
+        "Adds metadata to a volume.",
+        merge_metadata,
+    )
+    .body(bodies::METADATA)
+    .reply(ok("metadata", of::<Pairs>)),
+    routes::write(
+        "PUT",
+        "/v3/volumes/{id}/metadata",
+        "Replaces the metadata of a volume.",
+        replace_metadata,
+    )
+    .body(bodies::METADATA)
+    .reply(ok("metadata", of::<Pairs>))
+    .tagged(),
+    routes::read(
+        "/v3/volumes/{id}/metadata/{key}",
+        "Shows one key of the metadata of a volume.",
+        metadata_item,
+    )
+    .reply(ok("meta", of::<Pairs>)),
+    routes::write(
+        "PUT",
+        "/v3/volumes/{id}/metadata/{key}",
+        "Sets one key of the metadata of a volume.",
+        set_metadata_item,
+    )
+    .body(bodies::METADATA_ITEM)
+    .reply(ok("meta", of::<Pairs>))
+    .tagged(),
+    routes::write(
+        "DELETE",
+        "/v3/volumes/{id}/metadata/{key}",
+        "Deletes one key of the metadata of a volume.",
+        delete_metadata_item,
+    )
+    .reply(OK_EMPTY),
+    routes::read("/v3/volumes/{id}/encryption", "Shows the encryption of a volume.", encryption)
+        .reply(ok_object(&["encryption_key_id"])),
+    routes::read(
+        "/v3/volumes/{id}/encryption/{key}",
+        "Shows one member of the encryption of a volume, bare.",
+        encryption_item,
+    )
+    .reply(Reply(200, Shape::Whole(of::<Value>))),
 ];
 
 /// First version whose replies with metadata have an entity tag.

@@ -16,6 +16,7 @@ const LIKE_SINCE: u16 = 34;
 
 /// The filters of one resource.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct AllowedFilters {
     /// The name of the resource in `/resource_filters`.
     pub resource: &'static str,

@@ -8,6 +8,7 @@ use crate::{rows::Attachment, time::timestamp};
 
 /// An attachment in a list.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct AttachmentStub {
     id: Uuid,
     status: &'static str,
@@ -29,6 +30,7 @@ impl AttachmentStub {
 
 /// A single attachment with the connection to its volume, for the host that connects.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct AttachmentView<'v> {
     #[serde(flatten)]
     stub: AttachmentStub,

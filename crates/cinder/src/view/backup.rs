@@ -10,6 +10,7 @@ use crate::{Pairs, caller::policy, ops::has_dependents, rows::Backup, time::time
 
 /// A backup in a list, and in responses to changes.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct BackupStub<'v> {
     id: Uuid,
     name: Option<&'v str>,
@@ -25,6 +26,7 @@ impl<'v> BackupStub<'v> {
 
 /// A backup alone, or in a detailed list.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct BackupView<'v> {
     #[serde(flatten)]
     stub: BackupStub<'v>,

@@ -16,6 +16,7 @@ use crate::{
 
 /// A group type.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct GroupTypeView<'v> {
     id: Uuid,
     name: &'v str,
@@ -43,6 +44,7 @@ impl<'v> GroupTypeView<'v> {
 
 /// A group or consistency group in a list, or one that was just created.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct GroupStub<'v> {
     id: Uuid,
     name: Option<&'v str>,
@@ -57,6 +59,7 @@ impl<'v> GroupStub<'v> {
 
 /// A group alone, or in a detailed list.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct GroupView<'v> {
     id: Uuid,
     status: &'static str,
@@ -111,6 +114,7 @@ impl<'v> GroupView<'v> {
 
 /// A group snapshot in a list, or a snapshot of a consistency group.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct GroupSnapshotStub<'v> {
     id: Uuid,
     name: Option<&'v str>,
@@ -132,6 +136,7 @@ impl<'v> GroupSnapshotStub<'v> {
 
 /// A group snapshot alone, or in a detailed list.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct GroupSnapshotView<'v> {
     id: Uuid,
     group_id: Uuid,
@@ -164,6 +169,7 @@ impl<'v> GroupSnapshotView<'v> {
 
 /// A consistency group alone, or in a detailed list.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct ConsistencyGroupView<'v> {
     id: Uuid,
     status: &'static str,
@@ -191,6 +197,7 @@ impl<'v> ConsistencyGroupView<'v> {
 
 /// A snapshot of a consistency group, alone or in a detailed list.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct CgSnapshotView<'v> {
     id: Uuid,
     consistencygroup_id: Uuid,

@@ -18,6 +18,7 @@ const KEPT_NS: i64 = 30 * 86_400 * 1_000_000_000;
 
 /// A message.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct MessageView<'v> {
     id: Uuid,
     event_id: &'v str,
@@ -52,6 +53,7 @@ impl<'v> MessageView<'v> {
 
 /// The type of a project's volumes that are created without one.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct DefaultTypeView<'v> {
     project_id: &'v str,
     volume_type_id: Uuid,
@@ -66,12 +68,14 @@ impl<'v> DefaultTypeView<'v> {
 
 /// The limits and usage of a project: `/limits`.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct LimitsView {
     rate: [(); 0],
     absolute: Absolute,
 }
 
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Absolute {
     max_total_volumes: i64,

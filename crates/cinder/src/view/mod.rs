@@ -104,6 +104,28 @@ impl Serialize for Links<'_> {
     }
 }
 
+/// States what [`Serialize`] writes.
+#[cfg(feature = "schemars")]
+impl schemars::JsonSchema for Links<'_> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Links".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "rel": { "enum": ["self", "bookmark"] },
+                    "href": { "type": "string", "format": "uri" },
+                },
+                "required": ["rel", "href"],
+            },
+        })
+    }
+}
+
 impl Links<'_> {
     /// Overwrites `href` with the URL of the item. Avoids `format!`, because a page has thousands
     /// of links.

@@ -8,6 +8,7 @@ use crate::{rows::Service, time::timestamp};
 
 /// A service.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct ServiceView<'v> {
     binary: &'v str,
     host: &'v str,
@@ -62,6 +63,7 @@ impl<'v> ServiceView<'v> {
 
 /// A service in the list of hosts.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct HostView<'v> {
     host_name: &'v str,
     service: &'v str,

@@ -14,6 +14,7 @@ use crate::{
 
 /// A snapshot in a list.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct SnapshotStub<'v> {
     id: Uuid,
     created_at: String,
@@ -45,6 +46,7 @@ impl<'v> SnapshotStub<'v> {
 
 /// A snapshot alone, or in a detailed list.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct SnapshotView<'v> {
     #[serde(flatten)]
     stub: SnapshotStub<'v>,

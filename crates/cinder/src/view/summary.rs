@@ -17,6 +17,7 @@ const METADATA_SINCE: u16 = 36;
 
 /// The number of volumes, their total size, and their metadata.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct VolumeSummary<'v> {
     total_count: u64,
     total_size: u64,

@@ -16,6 +16,7 @@ const COLLECTION: &str = "os-volume-transfer";
 
 /// A transfer in a list, and in the response to its acceptance.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct TransferStub<'v> {
     id: Uuid,
     volume_id: Uuid,
@@ -33,6 +34,7 @@ impl<'v> TransferStub<'v> {
 
 /// A transfer alone, or in a detailed list.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct TransferView<'v> {
     #[serde(flatten)]
     stub: TransferStub<'v>,
@@ -83,6 +85,7 @@ impl<'v> TransferView<'v> {
 
 /// QoS specs.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct QosView<'v> {
     id: Uuid,
     name: &'v str,
@@ -105,6 +108,7 @@ impl<'v> QosView<'v> {
 
 /// A type that refers to QoS specs.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct QosAssociationView<'v> {
     association_type: &'static str,
     name: &'v str,

@@ -22,6 +22,7 @@ const SHOWN_ADMIN_METADATA: [&str; 2] = ["readonly", "attached_mode"];
 
 /// A volume in a list.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct VolumeStub<'v> {
     id: Uuid,
     name: Option<&'v str>,
@@ -38,6 +39,7 @@ impl<'v> VolumeStub<'v> {
 
 /// An attachment of a volume.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct AttachedView<'v> {
     id: Uuid,
     attachment_id: Uuid,
@@ -50,6 +52,7 @@ pub struct AttachedView<'v> {
 
 /// A volume alone, or in a detailed list.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct VolumeView<'v> {
     id: Uuid,
     status: &'static str,

@@ -18,6 +18,7 @@ const SHOWN_SPECS: [&str; 3] = ["RESKEY:availability_zones", "multiattach", "rep
 
 /// A volume type.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct VolumeTypeView<'v> {
     id: Uuid,
     name: &'v str,
@@ -74,6 +75,7 @@ pub(crate) fn is_shown(key: &str) -> bool {
 
 /// A project with access to a private type.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct TypeAccessView<'v> {
     volume_type_id: Uuid,
     project_id: &'v str,
@@ -87,10 +89,15 @@ impl<'v> TypeAccessView<'v> {
 }
 
 /// The encryption of a type; an empty object if it has none.
-#[derive(Clone, Debug)]
-pub struct EncryptionView<'v>(Option<EncryptionMembers<'v>>);
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct EncryptionView<'v> {
+    #[serde(flatten)]
+    members: Option<EncryptionMembers<'v>>,
+}
 
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 struct EncryptionMembers<'v> {
     created_at: String,
     updated_at: Option<String>,
@@ -104,20 +111,11 @@ struct EncryptionMembers<'v> {
     volume_type_id: Uuid,
 }
 
-impl Serialize for EncryptionView<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0 {
-            Some(members) => members.serialize(serializer),
-            None => Pairs::new().serialize(serializer),
-        }
-    }
-}
-
 impl<'v> EncryptionView<'v> {
     /// Returns the view of `row`.
     // Cinder: cinder/api/contrib/volume_type_encryption.py, VolumeTypeEncryptionController.index.
     pub fn new(row: &'v VolumeType) -> Self {
-        Self(row.encryption.as_ref().map(|encryption| EncryptionMembers {
+        let members = row.encryption.as_ref().map(|encryption| EncryptionMembers {
             created_at: timestamp(encryption.created_at),
             updated_at: encryption.updated_at.map(timestamp),
             deleted_at: None,
@@ -128,6 +126,7 @@ impl<'v> EncryptionView<'v> {
             provider: &encryption.provider,
             control_location: &encryption.control_location,
             volume_type_id: row.id,
-        }))
+        });
+        Self { members }
     }
 }

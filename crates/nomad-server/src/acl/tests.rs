@@ -1,4 +1,4 @@
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Method};
 
 use crate::acl::access::Rule;
 use crate::acl::*;
@@ -123,5 +123,5 @@ fn a_caller_without_a_token_is_denied_every_operation() {
             assert!(Access::Open.demand(&operation.rule, "default").is_ok());
         }
     }
-    assert!(Route::find("/statehold/v1/status").unwrap().is_some());
+    assert!(Route::find(&Method::GET, "/statehold/v1/status").unwrap().is_some());
 }

@@ -47,7 +47,7 @@ async fn handle(State(app): State<NomadState>, request: Request) -> Response<Bod
     if let Some(reply) = redirect_to_clean_path(request.uri()) {
         return reply;
     }
-    match Route::find(request.uri().path()) {
+    match Route::find(request.method(), request.uri().path()) {
         Ok(Some((route, segments))) => {
             let mut reply = run_operation(app, request, route, segments).await;
             reply.extensions_mut().insert(RoutePattern(route.path));

@@ -66,7 +66,7 @@ fn operation(route: &Route, verb: Verb, all: &[&'static Operation]) -> openapi::
             schema: json!({ "type": "object" }),
             is_required: true,
         }),
-        replies: all.iter().map(|operation| reply(operation)).collect(),
+        replies: all.iter().flat_map(|operation| replies(operation)).collect(),
         errors: errors(route, all),
         filter_fields: filterable(all),
         ..openapi::Operation::default()
@@ -137,52 +137,54 @@ fn errors(route: &Route, operations: &[&'static Operation]) -> Vec<StatusCode> {
     let reads_body = any(|operation| operation.body.is_some());
     let writes = any(Operation::writes);
     let blocks = any(|operation| operation.blocks);
+    let is_typed = any(|operation| operation.of_type.is_some());
     let asks = any(|operation| {
         operation.parameters.iter().any(|group| group.iter().any(|one| one.kind == Kind::Header))
     });
     let possible = [
         (StatusCode::BAD_REQUEST, true),
         (StatusCode::FORBIDDEN, true),
-        (StatusCode::NOT_FOUND, route.path.contains('{')),
+        (StatusCode::NOT_FOUND, route.path.contains('{') || asks || is_typed),
         (StatusCode::REQUEST_TIMEOUT, reads_body),
         (StatusCode::CONFLICT, writes),
         (StatusCode::PAYLOAD_TOO_LARGE, reads_body),
         (StatusCode::MISDIRECTED_REQUEST, true),
         (StatusCode::TOO_MANY_REQUESTS, true),
         (StatusCode::INTERNAL_SERVER_ERROR, true),
-        (StatusCode::NOT_IMPLEMENTED, reads_body),
+        (StatusCode::NOT_IMPLEMENTED, reads_body || writes),
         (StatusCode::BAD_GATEWAY, writes || asks),
         (StatusCode::SERVICE_UNAVAILABLE, writes || blocks),
     ];
     possible.into_iter().filter(|(_, possible)| *possible).map(|(status, _)| status).collect()
 }
 
-/// The reply to a request that succeeds.
-fn reply(operation: &Operation) -> openapi::Reply {
+/// The replies to requests that succeed, one for each media type.
+fn replies(operation: &Operation) -> Vec<openapi::Reply> {
     let mut headers = vec!["X-Nomad-Index", "X-Nomad-KnownLeader", "X-Nomad-LastContact"];
     if matches!(operation.answer, Answer::List(_)) {
         headers.push("X-Nomad-NextToken");
     }
-    let content = content(operation.answer);
-    openapi::Reply { status: StatusCode::OK, description: "Success.", headers, content }
-}
-
-/// The media type and the schema of an answer.
-fn content(answer: Answer) -> Option<(&'static str, Value)> {
+    let reply = |content| {
+        let headers = headers.clone();
+        openapi::Reply { status: StatusCode::OK, description: "Success.", headers, content }
+    };
     let text = |about| json!({ "type": "string", "description": about });
-    Some(match answer {
-        Answer::Empty => return None,
-        Answer::Text(about) => ("text/plain", text(about)),
-        Answer::Bytes(about) => (
-            "application/octet-stream",
-            json!({ "type": "string", "format": "binary", "description": about }),
-        ),
-        Answer::Object(about) => ("application/json", json!({ "description": about })),
-        Answer::List(_) => (
-            "application/json",
-            json!({ "type": "array", "items": { "type": "object" }, "description": "The rows." }),
-        ),
-    })
+    let json = |schema| reply(Some(("application/json", schema)));
+    match operation.answer {
+        Answer::Empty => vec![reply(None)],
+        Answer::Text(kind, about) => vec![reply(Some((kind, text(about))))],
+        Answer::Bytes(about) => {
+            let schema = json!({ "type": "string", "format": "binary", "description": about });
+            vec![reply(Some(("application/octet-stream", schema)))]
+        }
+        Answer::Object(about) => vec![json(json!({ "description": about }))],
+        Answer::ObjectOrText(about) => {
+            vec![json(json!({ "description": about })), reply(Some(("text/plain", text(about))))]
+        }
+        Answer::List(_) => vec![json(json!({
+            "type": "array", "items": { "type": "object" }, "description": "The rows.",
+        }))],
+    }
 }
 
 /// The fields that filters can name, by the type that is listed.

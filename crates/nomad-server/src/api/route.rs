@@ -40,6 +40,8 @@ pub(crate) enum Otherwise {
     NotFoundFor(&'static [Verb]),
     /// 404 whatever the method is.
     NotFound,
+    /// The reply of the next route that fits the path.
+    Next,
     /// 400 with this text, whatever the method is.
     Bad(&'static str),
 }
@@ -47,7 +49,8 @@ pub(crate) enum Otherwise {
 impl Otherwise {
     pub(crate) fn reject(self, method: &Method) -> ApiError {
         match self {
-            Self::NotFound => ApiError::resource(),
+            // A path has a last route that fits, so that `Next` never gets here.
+            Self::NotFound | Self::Next => ApiError::resource(),
             Self::Bad(text) => ApiError::new(StatusCode::BAD_REQUEST, text),
             Self::NotFoundFor(verbs) if verbs.iter().any(|verb| verb.is(method)) => {
                 ApiError::resource()
@@ -116,8 +119,10 @@ pub(crate) enum Answer {
     List(fn() -> Option<&'static Schema>),
     /// An object, described in words.
     Object(&'static str),
-    /// Plain text.
-    Text(&'static str),
+    /// An object, or plain text if a parameter selects it.
+    ObjectOrText(&'static str),
+    /// Text of a media type.
+    Text(&'static str, &'static str),
     /// Bytes.
     Bytes(&'static str),
     /// No body.
@@ -203,9 +208,16 @@ fn decode(segment: &str) -> Result<String, ApiError> {
 }
 
 impl Route {
-    /// The route that a path is of, and the decoded segments that its placeholders stand for.
-    pub(crate) fn find(path: &str) -> Result<Option<(&'static Self, Segments)>, ApiError> {
-        for route in crate::api::routes::ROUTES {
+    /// Returns the route of a request and the decoded segments that its placeholders stand for.
+    pub(crate) fn find(
+        method: &Method,
+        path: &str,
+    ) -> Result<Option<(&'static Self, Segments)>, ApiError> {
+        let is_passed = |route: &Self| {
+            let mut verbs = route.operations.iter().flat_map(|operation| operation.verbs);
+            matches!(route.otherwise, Otherwise::Next) && !verbs.any(|verb| verb.is(method))
+        };
+        for route in crate::api::routes::ROUTES.iter().filter(|route| !is_passed(route)) {
             if let Some(found) = captures(route.path, path) {
                 let decoded = found
                     .into_iter()
@@ -261,7 +273,7 @@ mod tests {
     #[test]
     fn an_encoded_slash_stays_in_its_segment_and_none_is_empty() {
         let find = |path: &str| {
-            let found = Route::find(path).unwrap();
+            let found = Route::find(&Method::GET, path).unwrap();
             found.map(|(route, segments)| (route.path, segments.0))
         };
         let (path, segments) = find("/v1/volume/csi/a%2Fb").unwrap();
@@ -273,7 +285,12 @@ mod tests {
             assert!(find(path).is_none(), "{path}");
         }
         for bad in ["%ff", "%zz", "a%", "a%2", "%2%41"] {
-            assert!(Route::find(&format!("/v1/volume/csi/{bad}")).is_err(), "{bad}");
+            assert!(Route::find(&Method::GET, &format!("/v1/volume/csi/{bad}")).is_err(), "{bad}");
         }
+        // A method that a path lacks is that of the object with this name.
+        let of = |method| Route::find(&method, "/v1/volume/host/create").unwrap().unwrap().0.path;
+        assert_eq!(of(Method::PUT), "/v1/volume/host/create");
+        assert_eq!(of(Method::GET), "/v1/volume/host/{id}");
+        assert_eq!(of(Method::PATCH), "/v1/volume/host/{id}");
     }
 }

@@ -175,10 +175,8 @@ pub(crate) static ROUTES: &[Route] = &[
             .parameters(WRITE)
             .body(HOST_VOLUME)
             .answer(HOST_VOLUME_WRITTEN),
-            READ_HOST_VOLUME,
-            DELETE_HOST_VOLUME,
         ],
-        otherwise: Otherwise::NotFound,
+        otherwise: Otherwise::Next,
     },
     Route {
         path: "/v1/volume/host/register",
@@ -190,10 +188,8 @@ pub(crate) static ROUTES: &[Route] = &[
             .parameters(WRITE)
             .body(HOST_VOLUME)
             .answer(HOST_VOLUME_WRITTEN),
-            READ_HOST_VOLUME,
-            DELETE_HOST_VOLUME,
         ],
-        otherwise: Otherwise::NotFound,
+        otherwise: Otherwise::Next,
     },
     Route {
         path: "/v1/volume/host/{id}",
@@ -512,7 +508,7 @@ pub(crate) static ROUTES: &[Route] = &[
         })
         .summary("Returns metrics under Nomad's names: jobs, allocations, nodes, the index.")
         .parameters(&[TELEMETRY, COMMON])
-        .answer(Answer::Object("`Timestamp` and `Gauges`; text with `format=prometheus`."))],
+        .answer(Answer::ObjectOrText("`Timestamp` and `Gauges`; text with `format=prometheus`."))],
         otherwise: Otherwise::Method,
     },
     Route {
@@ -716,7 +712,7 @@ pub(crate) static ROUTES: &[Route] = &[
             Box::pin(ready(metrics::serve(&call)))
         })
         .summary("Returns the server's metrics for Prometheus.")
-        .answer(Answer::Text("OpenMetrics."))],
+        .answer(Answer::Text("application/openmetrics-text", "OpenMetrics."))],
         otherwise: Otherwise::Method,
     },
     Route {

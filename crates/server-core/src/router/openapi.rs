@@ -53,6 +53,8 @@ pub struct Operation {
     pub is_open: bool,
     /// Parameter Objects of the query and the headers. Those of the path follow from [`path`](Self::path).
     pub parameters: Vec<Value>,
+    /// The values of the last placeholder of the path; empty if it stands for any.
+    pub path_values: Vec<&'static str>,
     /// The body that the operation reads.
     pub body: Option<RequestBody>,
     /// The replies to requests that succeed. Those with the same status are merged.
@@ -128,7 +130,11 @@ fn describe(operation: Operation) -> Value {
             json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }),
         )
     });
-    let parameters: Vec<Value> = path_parameters.chain(operation.parameters).collect();
+    let mut parameters: Vec<Value> = path_parameters.collect();
+    if let (Some(last), false) = (parameters.last_mut(), operation.path_values.is_empty()) {
+        last["schema"]["enum"] = json!(operation.path_values);
+    }
+    parameters.extend(operation.parameters);
     let mut described = json!({
         "operationId": operation.id,
         "summary": operation.summary,

@@ -56,6 +56,7 @@ struct RecordFields {
 
 /// A backup record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct BackupRecord {
     /// The service that holds the backup.
     pub backup_service: Box<str>,
