@@ -74,14 +74,13 @@ fn document() -> Value {
 
 /// The header that selects the edition of the API.
 fn microversion() -> Value {
-    let all = (0..).map(Microversion::new);
-    let all = all.take_while(|version| *version < Microversion::MAX).chain([Microversion::MAX]);
-    let values = all.map(|version| format!("volume {version}"));
+    let (first, last) = (Microversion::MIN, Microversion::MAX);
     json!({
         "name": "OpenStack-API-Version", "in": "header",
-        "description": format!("The microversion: {} without it.", Microversion::MIN),
+        "description": format!("The microversion, {first} to {last}: {first} without it."),
         "schema": {
-            "type": "string", "enum": values.chain(["volume latest".to_owned()]).collect::<Vec<_>>(),
+            "type": "string", "pattern": r"^volume (3\.(0|[1-9][0-9]?)|latest)$",
+            "examples": [format!("volume {last}")],
         },
     })
 }
@@ -136,7 +135,8 @@ fn reply(Reply(status, shape): Reply, generator: &mut SchemaGenerator) -> openap
         status: StatusCode::from_u16(status).unwrap_or_default(),
         description: "Success.",
         headers: Vec::new(),
-        content: Some((kind, shape.schema(generator))),
+        // No 204 has a body of any type.
+        content: (status != 204).then(|| (kind, shape.schema(generator))),
     }
 }
 
