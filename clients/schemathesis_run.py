@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import schemathesis
@@ -118,6 +119,19 @@ def nomad():
     for prefix in ["/v1/volume/csi/{id}", "/statehold/v1/volume/csi/{id}"]:
         api.name(prefix, csi_volume)
     api.name("/v1/volume/host/{id}", host_volume)
+    # The document has no schema of these bodies, so that no generated one is accepted.
+    api.call("PUT", "/v1/namespace", {"Name": "n1"})
+    api.call("PUT", "/v1/search/fuzzy", {"Text": "disks", "Context": "all"})
+    volume = csi_volume()
+    snapshot = {"SourceVolumeID": volume, "PluginID": "disks", "Name": "s"}
+    api.call("PUT", "/v1/volumes/snapshot", {"Snapshots": [snapshot]})
+    allocation = str(uuid.UUID(int=1))
+    body = {"JobID": "j", "NodeID": node, "Name": "j.g[0]", "ClientStatus": "running"}
+    api.call("PUT", "/statehold/v1/allocations/{id}", body, id=allocation)
+    api.name("/v1/allocation/{id}", lambda: allocation)
+    claim = {"AllocationID": allocation, "NodeID": node, "Mode": 1}
+    claim |= {"AccessMode": "single-node-writer", "AttachmentMode": "file-system"}
+    api.call("PUT", "/statehold/v1/volume/csi/{id}/claim", claim, id=volume)
     return api
 
 

@@ -165,6 +165,17 @@ fn errors(route: &Route) -> Vec<StatusCode> {
     possible.into_iter().filter(|(_, possible)| *possible).map(|(status, _)| status).collect()
 }
 
+/// The statuses of requests that fail before a token is read.
+fn limits() -> impl Iterator<Item = StatusCode> {
+    [
+        StatusCode::MISDIRECTED_REQUEST,
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::INTERNAL_SERVER_ERROR,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ]
+    .into_iter()
+}
+
 /// The endpoints that no table has, because they are answered before a token is read.
 fn unrouted() -> Vec<openapi::Operation> {
     let get = |path, id: &str, summary: &str, replies: Vec<(u16, &'static str, Value)>| {
@@ -181,12 +192,7 @@ fn unrouted() -> Vec<openapi::Operation> {
             summary: summary.to_owned(),
             is_open: true,
             replies: replies.collect(),
-            errors: vec![
-                StatusCode::MISDIRECTED_REQUEST,
-                StatusCode::TOO_MANY_REQUESTS,
-                StatusCode::INTERNAL_SERVER_ERROR,
-                StatusCode::SERVICE_UNAVAILABLE,
-            ],
+            errors: limits().collect(),
             ..openapi::Operation::default()
         }
     };
@@ -215,6 +221,10 @@ fn unrouted() -> Vec<openapi::Operation> {
         ),
         openapi::Operation {
             is_open: false,
+            errors: [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN]
+                .into_iter()
+                .chain(limits())
+                .collect(),
             ..get(
                 monitor::METRICS,
                 "metrics",

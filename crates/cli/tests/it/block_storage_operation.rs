@@ -105,6 +105,23 @@ fn health_needs_no_token_and_metrics_need_an_admins() {
 }
 
 #[test]
+fn the_openapi_document_of_block_storage_is_served_to_each_caller() {
+    let dir = tempfile::tempdir().unwrap();
+    let identity = Identity::start();
+    identity.know_user("reader", ("u1", "p1"), &["reader"]);
+    let url = identity.url();
+    let cloud = Cloud::start_with(dir.path(), &["--auth", "keystone", "--identity-url", &url]);
+    let token = ("x-auth-token", "reader");
+    let served = cloud.send("GET", "/v3/openapi.json", b"", &[token]);
+    assert_eq!((served.status, served.header("content-type")), (200, "application/json"));
+    let committed = include_str!("../../../../docs/openapi-block-storage.json");
+    let committed: serde_json::Value = serde_json::from_str(committed).unwrap();
+    assert_eq!(served.json(), committed);
+    assert_eq!(cloud.send("GET", "/v3/openapi", b"", &[token]).json(), committed);
+    assert_eq!(cloud.send("GET", "/v3/openapi.json", b"", &[]).status, 401);
+}
+
+#[test]
 fn zones_are_listed_checked_and_honoured() {
     let dir = tempfile::tempdir().unwrap();
     let flags = ["--availability-zone", "east", "--backend-zone", "b=west"];

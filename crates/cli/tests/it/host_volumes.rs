@@ -224,6 +224,18 @@ fn invalid_volumes_are_refused_and_create_nothing() {
 }
 
 #[test]
+fn other_methods_of_an_action_are_of_the_volume_with_its_name() {
+    let fixture = Fixture::start();
+    for action in ["create", "register"] {
+        refused(&fixture.get(action), 404, "volume not found");
+        let path = format!("/v1/volume/host/{action}");
+        let deleted = fixture.server.send("DELETE", &path, None);
+        refused(&deleted, 404, "volume not found");
+        assert_eq!(fixture.server.send("PATCH", &path, None).status, 404);
+    }
+}
+
+#[test]
 fn two_volumes_of_a_name_do_not_fit_on_one_node() {
     let fixture = Fixture::start();
     fixture.created(&volume("data"));
