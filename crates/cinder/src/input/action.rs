@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Action, parse_action};
 use crate::{
     Pairs,
-    errors::{Error, Missing},
+    errors::Error,
     ops::{
         AttachRequest, MigrateRequest, ReimageRequest, StatusReset, UploadRequest,
         check_attach_status, check_migration_status, check_volume_status,
@@ -282,7 +282,7 @@ pub(super) const ACTIONS: &[Action] = &[
 /// Reads the body of a request to a volume's `/action`, before the volume is looked for.
 ///
 /// # Errors
-/// [`Error`] with the status 400; [`Missing::Operation`] for an action that came with a later version.
+/// [`Error`] with the status 400; [`Missing::Operation`](crate::errors::Missing::Operation) for an action that came with a later version.
 pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction, Error> {
     let (action, members) = parse_action(body, ACTIONS, version)?;
     let missing = || Error::Malformed;
@@ -386,6 +386,7 @@ fn has_failed(completion: &Members) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::errors::Missing;
 
     #[test]
     fn bodies_have_exactly_one_known_action() {

@@ -77,7 +77,8 @@ impl Session {
             let code: Vec<_> =
                 lines.by_ref().take_while(|(_, line)| line.trim() != "```").collect();
             if let Some(name) = file.take() {
-                let text = code.iter().map(|(_, line)| format!("{line}\n")).collect();
+                let lines: Vec<&str> = code.iter().map(|(_, line)| &**line).collect();
+                let text = lines.join("\n") + "\n";
                 session.files.push((name.to_owned(), text));
             } else if language == "console" {
                 session.read_steps(&code);

@@ -185,32 +185,28 @@ fn find_detached(
     volume: Uuid,
     wanted: Option<&str>,
 ) -> Result<Option<Uuid>, Error> {
-    let gone = match wanted {
-        Some(wanted) => {
-            let row = parse_id(wanted).and_then(|id| view.get::<Attachment>(id));
-            // The attachments of other projects look like those that do not exist.
-            let seen = |row: &&Entry<Attachment>| {
-                row.volume_id == volume || cx.caller.sees(&row.project_id)
-            };
-            match row.filter(seen) {
-                // Cinder lets a service delete the attachment of another volume.
-                Some(row) if row.volume_id != volume => {
-                    return Err(Error::input("Mismatched volume and attachment"));
-                }
-                Some(row) => row,
-                // A service repeats a detachment whose response it lost.
-                None if cx.caller.service => return Ok(None),
-                None => return Err(used_by("")),
+    let gone = if let Some(wanted) = wanted {
+        let row = parse_id(wanted).and_then(|id| view.get::<Attachment>(id));
+        // The attachments of other projects look like those that do not exist.
+        let seen =
+            |row: &&Entry<Attachment>| row.volume_id == volume || cx.caller.sees(&row.project_id);
+        match row.filter(seen) {
+            // Cinder lets a service delete the attachment of another volume.
+            Some(row) if row.volume_id != volume => {
+                return Err(Error::input("Mismatched volume and attachment"));
             }
+            Some(row) => row,
+            // A service repeats a detachment whose response it lost.
+            None if cx.caller.service => return Ok(None),
+            None => return Err(used_by("")),
         }
-        None => {
-            let range = KeyRange::exact(volume);
-            let mut all = view.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending);
-            match (all.next(), all.next()) {
-                (None, _) => return Ok(None),
-                (Some(only), None) => only,
-                (Some(_), Some(_)) => return Err(VolumeRefusal::WhichAttachment.into()),
-            }
+    } else {
+        let range = KeyRange::exact(volume);
+        let mut all = view.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending);
+        match (all.next(), all.next()) {
+            (None, _) => return Ok(None),
+            (Some(only), None) => only,
+            (Some(_), Some(_)) => return Err(VolumeRefusal::WhichAttachment.into()),
         }
     };
     check_release(cx, gone)?;
