@@ -511,7 +511,7 @@ fn imports_copy_the_data<B: TestBackend>(
     for (data, block_at) in [("one ", 49), ("two ", 50), ("two ", 50)] {
         let mut expected = pages(data);
         // Larger than any buffer, with an odd end.
-        let block: Vec<u8> = (1..=u8::MAX).cycle().take(700_001).collect();
+        let block: Vec<u8> = (1..=u8::MAX).cycle().take(300_001).collect();
         put(&mut expected, GIB / 4 + block_at * PAGE, &block);
         let source = Source::new(1, expected.clone());
         rule.ok("import_volume", bench.driver().import_volume(volume, 2, &source))?;

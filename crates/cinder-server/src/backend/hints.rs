@@ -13,7 +13,7 @@ use statehold_server_core::clock::now;
 
 /// Returns whether the hints of a volume allow a back end.
 pub(crate) fn allow(
-    cloud: &CinderState,
+    state: &CinderState,
     view: &impl ReadView,
     row: &Volume,
     backend: &Backend,
@@ -23,7 +23,7 @@ pub(crate) fn allow(
     let has = |id: &Uuid| {
         let other = view.get::<Volume>(*id).filter(|other| other.project_id == row.project_id);
         let host = other.and_then(|other| other.host.as_deref());
-        host.and_then(|host| cloud.backends().of(host))
+        host.and_then(|host| state.backends().of(host))
             .is_some_and(|own| own.name() == backend.name())
     };
     let same = hints.same_host.is_empty() || hints.same_host.iter().any(has);
