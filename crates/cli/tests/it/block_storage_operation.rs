@@ -105,7 +105,7 @@ fn health_needs_no_token_and_metrics_need_an_admins() {
 }
 
 #[test]
-fn the_openapi_document_of_block_storage_is_served_to_each_caller() {
+fn block_storage_serves_its_openapi_document_to_each_caller() {
     let dir = tempfile::tempdir().unwrap();
     let identity = Identity::start();
     identity.know_user("reader", ("u1", "p1"), &["reader"]);
@@ -119,6 +119,11 @@ fn the_openapi_document_of_block_storage_is_served_to_each_caller() {
     assert_eq!(served.json(), committed);
     assert_eq!(cloud.send("GET", "/v3/openapi", b"", &[token]).json(), committed);
     assert_eq!(cloud.send("GET", "/v3/openapi.json", b"", &[]).status, 401);
+    let nothing = cloud.send("GET", "/v3/nothing", b"", &[token]).json();
+    assert_eq!(
+        (&nothing["code"], &nothing["title"]),
+        (&"404 Not Found".into(), &"Not Found".into())
+    );
 }
 
 #[test]
