@@ -94,8 +94,8 @@ pub use self::{
     id::parse_id,
     list::{
         AllProjects, AllowedFilters, Column, ColumnGetter, ListPage, ListRequest, ListResource,
-        PAGE_ROWS_MAX, PageStart, RESOURCE_FILTERS, list, list_types, next_query, parse_flag,
-        parse_is_public,
+        PAGE_ROWS_MAX, PageStart, RESOURCE_FILTERS, list, list_types, named_flag, next_query,
+        parse_flag, parse_is_public,
     },
     ops::*,
     quota::{

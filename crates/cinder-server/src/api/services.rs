@@ -8,7 +8,7 @@ use statehold_cinder::{
     Error, HostUsage, HostView, Missing, Service, ServiceView, clean_up_stuck, disable_service,
     enable_service, failover_service, find_service, freeze_service, host_usage,
     input::{self, ServiceRequest},
-    is_pending, policy, services, zones,
+    is_pending, named_flag, policy, services, zones,
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
@@ -295,6 +295,12 @@ fn list_clusters(_: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, 
     if !unknown.is_empty() {
         let text = format!("Invalid filter keys: {}", unknown.join(", "));
         return Err(Error::Input(text.into()).into());
+    }
+    // Cinder: cinder/api/v3/clusters.py, ClusterController._get_clusters.
+    for key in ["disabled", "is_up"] {
+        if let Some(value) = call.parameter(key) {
+            named_flag(key, value)?;
+        }
     }
     let none: [Value; 0] = [];
     CinderReply::ok("clusters", &none)

@@ -26,7 +26,7 @@ use crate::{access::actions::Rule, errors::Missing};
 pub use self::{
     allowed::{AllowedFilters, RESOURCE_FILTERS},
     column::Column,
-    request::{AllProjects, ListRequest, PAGE_ROWS_MAX, parse_flag},
+    request::{AllProjects, ListRequest, PAGE_ROWS_MAX, named_flag, parse_flag},
     run::{ListPage, list},
     types::{list_types, parse_is_public},
 };

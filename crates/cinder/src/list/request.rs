@@ -25,6 +25,10 @@ const BOOTABLE_SINCE: u16 = 2;
 /// First version that compares times with operators.
 const TIMES_SINCE: u16 = 60;
 
+/// First version that filters by `consumes_quota`, and requires a boolean for it.
+// Cinder: cinder/api/microversions.py, USE_QUOTA.
+const QUOTA_SINCE: u16 = 65;
+
 /// A validated list request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListRequest {
@@ -141,8 +145,12 @@ fn count_flag(text: &str) -> Result<bool, Error> {
     named_flag("with_count", text)
 }
 
+/// Parses a boolean of a query; the refusal names its parameter.
+///
+/// # Errors
+/// [`Error`] with the status 400.
 // Cinder: cinder/utils.py, get_bool_param.
-fn named_flag(name: &str, text: &str) -> Result<bool, Error> {
+pub fn named_flag(name: &str, text: &str) -> Result<bool, Error> {
     parse_flag(text)
         .ok_or_else(|| Error::request(format!("Value '{text}' for '{name}' is not a boolean.")))
 }
@@ -184,6 +192,11 @@ fn parse_condition<T: ListResource>(
         "metadata" | "glance_metadata" | "extra_specs" => Condition::pairs(key, value),
         "created_at" | "updated_at" if known && version.at_least(TIMES_SINCE) => {
             Condition::times(key, value)?
+        }
+        // Admins may compare the column before the filter came.
+        // Cinder: cinder/api/common.py, process_general_filtering renames the filter.
+        "consumes_quota" if known && version.at_least(QUOTA_SINCE) => {
+            Condition::bool(key, named_flag("use_quota", value)?)
         }
         "host" | "cluster_name" => Condition::host(key, value),
         "bootable" if known => {
@@ -240,8 +253,7 @@ fn parse_non_negative(text: &str, name: &str) -> Result<usize, Error> {
 
 fn parse_offset(text: Option<&str>) -> Result<usize, Error> {
     let Some(text) = text else { return Ok(0) };
-    let number =
-        parse_integer(text).ok_or_else(|| Error::request("offset param must be an integer"))?;
+    let number = parse_integer(text).ok_or_else(|| Error::request("offset param must be an integer"))?;
     if number > OFFSET_MAX {
         return Err(Error::request(format!("offset must be <= {OFFSET_MAX}")));
     }

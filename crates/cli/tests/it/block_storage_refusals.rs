@@ -204,7 +204,10 @@ fn volumes_refuse_bad_references_and_values_like_cinder() {
         let message = answer.as_object().unwrap().values().next().unwrap()["message"].clone();
         assert_eq!((found, &message), (status, &json!(text)), "{body}");
     }
-    for body in [json!({"group_id": null}), json!({"backup_id": ""})] {
+    for body in [
+        json!({"group_id": null}),
+        json!({"backup_id": ""}),
+    ] {
         let mut volume = json!({"size": 1});
         volume.as_object_mut().unwrap().extend(body.as_object().cloned().unwrap());
         let (found, _) = cloud.call_in(0, "POST", "/volumes", &json!({ "volume": volume }));
@@ -416,6 +419,12 @@ fn flags_of_queries_are_refused_only_where_they_are_read() {
         ("/snapshots?with_count=x", "with_count"),
         ("/scheduler-stats/get_pools?detail=x", "detail"),
         ("/os-quota-sets/p1?usage=x", "usage"),
+        ("/volumes?consumes_quota=x", "use_quota"),
+        ("/volumes/detail?consumes_quota=x", "use_quota"),
+        ("/snapshots?consumes_quota=x", "use_quota"),
+        ("/snapshots/detail?consumes_quota=x", "use_quota"),
+        ("/clusters?is_up=x", "is_up"),
+        ("/clusters/detail?is_up=y&disabled=x", "disabled"),
         ("/volumes/x?force=x", "force"),
         ("/volumes/x?cascade=x&force=y", "cascade"),
     ] {
