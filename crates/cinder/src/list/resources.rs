@@ -128,8 +128,8 @@ list_resource!(Volume, policy::VOLUME_GET_ALL, Volume, allowed::VOLUME, counted 
 );
 
 list_resource!(Snapshot, policy::SNAPSHOT_GET_ALL, Snapshot, allowed::SNAPSHOT, counted true, project yes,
-    sort ["status" "volume_id" "volume_size" "size" "updated_at" "name" "display_name"
-        "project_id" "user_id"] name since 30,
+    sort ["status" "volume_id" "volume_size" "updated_at" "name" "display_name" "project_id"
+        "user_id"] name since 30,
     indexes {
         "name" => (BY_PROJECT_NAME, BY_NAME_FOLDED, |row| row.name.as_deref().map(folded)),
         "display_name" => (BY_PROJECT_NAME, BY_NAME_FOLDED, |row| row.name.as_deref().map(folded)),

@@ -453,3 +453,17 @@ fn cascade_names_the_snapshot_that_cannot_be_deleted() {
     assert_eq!(text, reason);
     cloud.wait(&path, "available");
 }
+
+#[test]
+fn parameters_of_lists_are_refused_like_cinder() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    let column = "Invalid input received: Invalid sort key";
+    for (path, text) in [
+        ("/snapshots?sort=size:asc", column),
+        ("/snapshots/detail?sort_key=size", column),
+    ] {
+        assert_eq!(cloud.refused(400, "GET", path, &Value::Null), text, "{path}");
+    }
+    cloud.get("/snapshots?sort=volume_size:asc");
+}
