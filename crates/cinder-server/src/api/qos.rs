@@ -108,7 +108,7 @@ fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderRepl
 }
 
 fn delete_keys(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
-    call.cx.caller.check(policy::QOS_UPDATE)?;
+    call.cx.caller.check(policy::QOS_DELETE)?;
     delete_qos_keys(txn, &call.cx, call.id(), &input::qos_keys(call.body)?)?;
     Ok(CinderReply::empty(StatusCode::ACCEPTED))
 }

@@ -214,6 +214,95 @@ fn a_reload_puts_the_file_in_force_unless_it_is_bad() {
     assert_eq!(get(&setting.cloud, "one", "/v3/volumes"), 200);
 }
 
+/// A caller that may see resources and do nothing else is refused by the action that Cinder checks first.
+#[test]
+fn refusals_name_the_action_that_cinder_checks_first() {
+    let setting = &setting("");
+    let cloud = &setting.cloud;
+    let metadata = json!({"k": "v"});
+    let body = json!({"volume": {"size": 1, "metadata": metadata}});
+    let made = call(cloud, "admin", "POST", "/v3/volumes", &body).json();
+    let volume = format!("/v3/volumes/{}", made["volume"]["id"].as_str().unwrap());
+    let until = Instant::now() + cloud::PATIENCE;
+    while call(cloud, "admin", "GET", &volume, &Value::Null).json()["volume"]["status"]
+        != "available"
+    {
+        assert!(Instant::now() < until, "the volume is never available");
+        std::thread::yield_now();
+    }
+    let body = json!({"snapshot": {"volume_id": made["volume"]["id"], "metadata": metadata}});
+    let made = call(cloud, "admin", "POST", "/v3/snapshots", &body).json();
+    let snapshot = format!("/v3/snapshots/{}", made["snapshot"]["id"].as_str().unwrap());
+    let made = call(cloud, "admin", "POST", "/v3/qos-specs", &json!({"qos_specs": {"name": "q"}}));
+    let qos = made.json();
+    let qos = format!("/v3/qos-specs/{}", qos["qos_specs"]["id"].as_str().unwrap());
+    let mut file = with_actions("!");
+    for shown in ["volume:get", "volume:get_snapshot"] {
+        file = file.replace(&format!("\"{shown}\" = \"!\""), &format!("\"{shown}\" = \"@\""));
+    }
+    std::fs::write(setting.dir.path().join("policy.toml"), file).unwrap();
+    reload(setting, "reloaded the policy file");
+    let admin_actions = "volume_extension:volume_admin_actions";
+    let unknown = "11111111-2222-4333-8444-555555555555";
+    let act = format!("{volume}/action");
+    for (method, path, body, action) in [
+        (
+            "POST",
+            act.clone(),
+            json!({"os-show_image_metadata": {}}),
+            "volume:get_volume_metadata".into(),
+        ),
+        (
+            "POST",
+            act.clone(),
+            json!({"os-force_delete": {}}),
+            format!("{admin_actions}:force_delete"),
+        ),
+        (
+            "POST",
+            act.clone(),
+            json!({"os-force_detach": {}}),
+            format!("{admin_actions}:force_detach"),
+        ),
+        (
+            "POST",
+            act,
+            json!({"os-migrate_volume_completion": {"new_volume": unknown}}),
+            format!("{admin_actions}:migrate_volume_completion"),
+        ),
+        ("DELETE", format!("{volume}?force=true"), Value::Null, "volume:force_delete".into()),
+        (
+            "DELETE",
+            format!("{volume}/metadata/k"),
+            Value::Null,
+            "volume:get_volume_metadata".into(),
+        ),
+        (
+            "DELETE",
+            format!("{snapshot}/metadata/k"),
+            Value::Null,
+            "volume:get_snapshot_metadata".into(),
+        ),
+        (
+            "PUT",
+            format!("{qos}/delete_keys"),
+            json!({"keys": ["k"]}),
+            "volume_extension:qos_specs_manage:delete".into(),
+        ),
+        (
+            "GET",
+            format!("{qos}/associations"),
+            Value::Null,
+            "volume_extension:qos_specs_manage:get_all".into(),
+        ),
+    ] {
+        let reply = call(cloud, "admin", method, &path, &body);
+        let message = format!("Policy doesn't allow {action} to be performed.");
+        assert_eq!(reply.status, 403, "{method} {path} {body}: {}", reply.body);
+        assert_eq!(reply.json()["forbidden"]["message"], message, "{method} {path} {body}");
+    }
+}
+
 #[test]
 fn a_bad_policy_file_is_refused_at_the_start() {
     let dir = tempfile::tempdir().unwrap();

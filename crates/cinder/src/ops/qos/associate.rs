@@ -2,7 +2,7 @@
 
 use statehold_store::WriteTxn;
 
-use super::{find_qos, qos_types};
+use super::{find_qos, types_of};
 use crate::{
     caller::policy, context::Context, errors::Error, ops::types::known_type, rows::VolumeType,
 };
@@ -50,8 +50,17 @@ pub fn unbind_types(
     volume_type: Option<&str>,
 ) -> Result<(), Error> {
     cx.caller.check(policy::QOS_UPDATE)?;
-    let mut rows: Vec<VolumeType> =
-        qos_types(txn, cx, id)?.map(|row| VolumeType::clone(row)).collect();
+    unbind(txn, cx, id, volume_type)
+}
+
+/// Like [`unbind_types`], for callers whose permission has been checked.
+pub(super) fn unbind(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    volume_type: Option<&str>,
+) -> Result<(), Error> {
+    let mut rows: Vec<VolumeType> = types_of(txn, id)?.map(|row| VolumeType::clone(row)).collect();
     if let Some(volume_type) = volume_type {
         let only = known_type(txn, cx.caller, volume_type)?.id;
         rows.retain(|row| row.id == only);

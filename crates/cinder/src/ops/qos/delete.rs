@@ -2,7 +2,7 @@
 
 use statehold_store::WriteTxn;
 
-use super::{find_qos, qos_types, unbind_types};
+use super::{associate::unbind, find_qos, types_of};
 use crate::{
     caller::policy,
     context::Context,
@@ -23,11 +23,11 @@ pub fn delete_qos(
 ) -> Result<(), Error> {
     cx.caller.check(policy::QOS_DELETE)?;
     let qos = find_qos(txn, id)?.id;
-    let bound = qos_types(txn, cx, id)?.next().is_some();
+    let bound = types_of(txn, id)?.next().is_some();
     if bound && !force {
         return Err(Error::request("Qos specs still in use."));
     }
-    unbind_types(txn, cx, id, None)?;
+    unbind(txn, cx, id, None)?;
     txn.delete::<QosSpecs>(qos)?;
     Ok(())
 }
@@ -43,7 +43,8 @@ pub fn delete_qos_keys(
     id: &str,
     keys: &[Box<str>],
 ) -> Result<(), Error> {
-    cx.caller.check(policy::QOS_UPDATE)?;
+    // Cinder: cinder/api/contrib/qos_specs_manage.py, QoSSpecsController.delete_keys.
+    cx.caller.check(policy::QOS_DELETE)?;
     let mut row = QosSpecs::clone(find_qos(txn, id)?);
     for key in keys {
         if row.specs.remove(key).is_none() {

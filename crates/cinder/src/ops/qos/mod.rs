@@ -47,7 +47,16 @@ pub fn qos_types<'v>(
     cx: &Context<'_>,
     id: &str,
 ) -> Result<impl Iterator<Item = &'v Entry<VolumeType>>, Error> {
-    cx.caller.check(policy::QOS_GET)?;
+    // Cinder: cinder/api/contrib/qos_specs_manage.py, QoSSpecsController.associations.
+    cx.caller.check(policy::QOS_GET_ALL)?;
+    types_of(view, id)
+}
+
+/// Like [`qos_types`], for callers whose permission has been checked.
+fn types_of<'v>(
+    view: &'v impl ReadView,
+    id: &str,
+) -> Result<impl Iterator<Item = &'v Entry<VolumeType>>, Error> {
     let range = KeyRange::exact(find_qos(view, id)?.id);
     Ok(view.scan_by(&VolumeType::BY_QOS, &range, Order::Ascending))
 }

@@ -62,11 +62,13 @@ pub fn delete_snapshot_metadata(
     key: &str,
 ) -> Result<(), Error> {
     let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
-    cx.caller.check_on(policy::SNAPSHOT_METADATA_DELETE, &row)?;
+    // Cinder: cinder/api/v3/snapshot_metadata.py, Controller.delete reads the metadata first.
+    cx.caller.check_on(policy::SNAPSHOT_METADATA_GET, &row)?;
     if row.metadata.remove(key).is_none() {
         let snapshot = row.id.to_string().into();
         return Err(Missing::SnapshotMetadata { snapshot, key: key.into() }.into());
     }
+    cx.caller.check_on(policy::SNAPSHOT_METADATA_DELETE, &row)?;
     row.updated_at = Some(cx.now);
     totals::put_snapshot(txn, row)?;
     Ok(())

@@ -63,10 +63,11 @@ fn delete_checked(
     force: Rule,
 ) -> Result<(), Error> {
     let row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check_on(policy::VOLUME_DELETE, &row)?;
+    // The permission to force is checked first. Cinder: cinder/api/v3/volumes.py, VolumeController.delete.
     if options.force {
         cx.caller.check_on(force, &row)?;
     }
+    cx.caller.check_on(policy::VOLUME_DELETE, &row)?;
     // A member is deleted only with its group.
     if row.host.is_none() && row.group_id.is_none() {
         cancel(txn, cx, (WorkTarget::Volume, row.id))?;

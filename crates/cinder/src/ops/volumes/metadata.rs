@@ -109,12 +109,14 @@ pub fn delete_metadata(
     key: &str,
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check_on(policy::VOLUME_METADATA_DELETE, &row)?;
-    VolumeOperation::UpdateMetadata.check(&row)?;
+    // Cinder: cinder/api/v3/volume_metadata.py, Controller.delete reads the metadata first.
+    cx.caller.check_on(policy::VOLUME_METADATA_GET, &row)?;
     if row.metadata.remove(key).is_none() {
         let volume = row.id.to_string().into();
         return Err(Missing::VolumeMetadata { volume, key: key.into() }.into());
     }
+    cx.caller.check_on(policy::VOLUME_METADATA_DELETE, &row)?;
+    VolumeOperation::UpdateMetadata.check(&row)?;
     Ok(write_volume(txn, cx.now, row)?)
 }
 
@@ -147,6 +149,9 @@ pub fn image_metadata<'v>(
     id: &str,
 ) -> Result<&'v Pairs, Error> {
     let row = find_volume(view, cx.caller, id)?;
+    // Cinder: cinder/volume/api.py, API.get_volume_image_metadata. The second action hides the
+    // pairs in Cinder's views of volumes.
+    cx.caller.check_on(policy::VOLUME_METADATA_GET, &**row)?;
     cx.caller.check_on(policy::VOLUME_IMAGE_METADATA_SHOW, &**row)?;
     Ok(&row.image_metadata)
 }

@@ -108,10 +108,10 @@ pub fn complete_migration(
     failed: bool,
 ) -> Result<Uuid, Error> {
     let row = Volume::clone(find_volume(txn, cx.caller, id)?);
+    // A caller without the permission must not learn whether the other volume exists.
+    cx.caller.check_on(policy::VOLUME_MIGRATE_COMPLETION, &row)?;
     let new = Volume::clone(find_volume(txn, cx.caller, &new.to_string())?);
-    for row in [&row, &new] {
-        cx.caller.check_on(policy::VOLUME_MIGRATE_COMPLETION, row)?;
-    }
+    cx.caller.check_on(policy::VOLUME_MIGRATE_COMPLETION, &new)?;
     match (row.migration_status, new.migration_status) {
         (None, None) => {}
         (None, Some(_)) => return Err(VolumeRefusal::NotMoving.into()),
