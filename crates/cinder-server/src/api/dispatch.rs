@@ -124,7 +124,7 @@ async fn handle_route(
     base: &str,
     id: &HeaderValue,
 ) -> Response<Body> {
-    if !head.uri.path().starts_with(PREFIX) {
+    if !one_leading_slash(head.uri.path()).starts_with(PREFIX) {
         return not_found();
     }
     let address = CallerKey::address(state.core().client(&head));
@@ -141,7 +141,8 @@ async fn handle_route(
     state.core().note_present(key);
     let app = state.core().for_request(Requester::new(key, head.extensions.remove::<Peer>()));
     // After authentication, so that a client without a token learns nothing about paths.
-    let found = RouteMatch::find(head.method.as_str(), head.uri.path(), &caller.project);
+    let found =
+        RouteMatch::find(head.method.as_str(), one_leading_slash(head.uri.path()), &caller.project);
     let Some(found) = found else {
         return not_found();
     };
@@ -173,6 +174,13 @@ async fn handle_route(
     };
     reply.extensions_mut().insert(RoutePattern(found.route.path));
     reply
+}
+
+/// Returns a path with one slash in front in place of several, as clients that join URLs by hand send them.
+fn one_leading_slash(path: &str) -> &str {
+    let bare = path.trim_start_matches('/');
+    let slash = (path.len() - bare.len()).saturating_sub(1);
+    path.get(slash..).unwrap_or(path)
 }
 
 /// Returns the reply for a path without a route.

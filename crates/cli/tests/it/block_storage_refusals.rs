@@ -467,3 +467,13 @@ fn parameters_of_lists_are_refused_like_cinder() {
     }
     cloud.get("/snapshots?sort=volume_size:asc");
 }
+
+#[test]
+fn paths_may_begin_with_several_slashes() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    for path in ["//v3//p1//volumes", "///v3/volumes"] {
+        let reply = cloud.send("GET", path, b"", &[crate::cloud::TOKEN, crate::cloud::LATEST]);
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+    }
+}
