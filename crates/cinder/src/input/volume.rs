@@ -9,6 +9,7 @@ use crate::{
     ops::{VolumeChange, VolumeSpec},
     schema::{
         Check, Field, Rule, Type, closed,
+        format::is_truthy,
         kinds::{
             BOOLEAN_OR_NULL, META, META_OR_NULL, META_PAIR, SIZE_OR_NULL, TEXT_1_OR_NULL,
             TEXT_OR_NULL, TRIMMED_DESCRIPTION, TRIMMED_NAME, UUID, UUID_OR_NULL,
@@ -105,7 +106,10 @@ pub fn volume_spec(body: &[u8], version: Microversion) -> Result<VolumeSpec, Err
         // The reference looks these up in any version, unchecked before they came.
         // Cinder: cinder/api/v3/volumes.py, VolumeController.create.
         group_id: members.shown("group_id").or_else(|| members.text("consistencygroup_id")),
-        backup_id: members.shown("backup_id").filter(|id| !id.is_empty()),
+        // A value that is false in Python, such as `0`, names no backup.
+        backup_id: members
+            .shown("backup_id")
+            .filter(|_| members.0.get("backup_id").is_some_and(is_truthy)),
         image,
         availability_zone: members.text("availability_zone"),
         multiattach: members.bool("multiattach").unwrap_or_default(),

@@ -207,6 +207,10 @@ fn volumes_refuse_bad_references_and_values_like_cinder() {
     for body in [
         json!({"group_id": null}),
         json!({"backup_id": ""}),
+        json!({"backup_id": 0}),
+        json!({"backup_id": false}),
+        json!({"backup_id": []}),
+        json!({"backup_id": {}}),
     ] {
         let mut volume = json!({"size": 1});
         volume.as_object_mut().unwrap().extend(body.as_object().cloned().unwrap());
