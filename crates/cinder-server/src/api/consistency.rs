@@ -9,7 +9,7 @@ use statehold_cinder::{
 use statehold_store::{Snapshot, WriteTxn};
 use uuid::Uuid;
 
-use crate::api::list::{Collection, list_visible};
+use crate::api::list::{Collection, list_visible_by};
 use crate::api::operation::{accepted, of, ok};
 use crate::api::routes;
 use crate::api::routes::Route;
@@ -97,16 +97,28 @@ const SNAPSHOTS_DETAIL: Collection = Collection { path: "cgsnapshots/detail", ..
 /// The API whose groups these handlers see.
 const API: GroupApi = GroupApi::Consistency;
 
+/// Returns the parameters of a list, without those that are no filter of groups: unlike groups, these lists refuse none.
+fn parameters(call: &CinderRequest<'_>) -> Vec<(String, String)> {
+    call.query.iter().filter(|(key, _)| key.is_ascii()).cloned().collect()
+}
+
 fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_GET_ALL)?;
     let visible = |row: &Group| API.lists(view, row.group_type_id);
-    list_visible::<Group, _>(view, call, LIST, visible, GroupStub::new)
+    list_visible_by::<Group, _>(view, call, &parameters(call), LIST, visible, GroupStub::new)
 }
 
 fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_GET_ALL)?;
     let visible = |row: &Group| API.lists(view, row.group_type_id);
-    list_visible::<Group, _>(view, call, DETAIL, visible, ConsistencyGroupView::new)
+    list_visible_by::<Group, _>(
+        view,
+        call,
+        &parameters(call),
+        DETAIL,
+        visible,
+        ConsistencyGroupView::new,
+    )
 }
 
 fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
@@ -150,7 +162,14 @@ fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<CinderRepl
 fn list_snapshots(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_SNAPSHOT_GET_ALL)?;
     let visible = |row: &GroupSnapshot| API.lists(view, row.group_type_id);
-    list_visible::<GroupSnapshot, _>(view, call, SNAPSHOTS, visible, GroupSnapshotStub::new)
+    list_visible_by::<GroupSnapshot, _>(
+        view,
+        call,
+        &parameters(call),
+        SNAPSHOTS,
+        visible,
+        GroupSnapshotStub::new,
+    )
 }
 
 fn list_snapshots_detail(
@@ -159,7 +178,14 @@ fn list_snapshots_detail(
 ) -> Result<CinderReply, ApiError> {
     call.cx.caller.check(policy::GROUP_SNAPSHOT_GET_ALL)?;
     let visible = |row: &GroupSnapshot| API.lists(view, row.group_type_id);
-    list_visible::<GroupSnapshot, _>(view, call, SNAPSHOTS_DETAIL, visible, CgSnapshotView::new)
+    list_visible_by::<GroupSnapshot, _>(
+        view,
+        call,
+        &parameters(call),
+        SNAPSHOTS_DETAIL,
+        visible,
+        CgSnapshotView::new,
+    )
 }
 
 fn show_snapshot(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {

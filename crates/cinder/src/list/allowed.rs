@@ -91,8 +91,9 @@ impl AllowedFilters {
         let strict = version.at_least(REFUSED_SINCE);
         // Checked for admins as well, because the reference rejects such keys before it looks at
         // roles.
-        if strict && keys.iter().any(|key| !key.is_ascii()) {
-            return Err(invalid_filters(keys.iter().filter(|key| !key.is_ascii())));
+        let filtered = !self.resource.is_empty();
+        if strict && filtered && keys.iter().any(|key| !key.is_ascii()) {
+            return Err(Error::request("Filter keys can only contain ASCII characters."));
         }
         if strict && !caller.is_admin() {
             let unknown: Vec<_> = keys.iter().filter(|key| !self.accepts(key, version)).collect();

@@ -184,9 +184,9 @@ impl Condition {
     pub(super) fn times(column: &str, text: &str) -> Result<Self, Error> {
         let mut times = Vec::new();
         for item in text.split(',') {
-            // A time without an operator means equality. Cinder: cinder/api/v3/volumes.py,
+            // Without a colon the item is both. Cinder: cinder/api/v3/volumes.py,
             // VolumeController._handle_time_comparison_filters.
-            let (operator, time) = item.split_once(':').unwrap_or(("eq", item));
+            let (operator, time) = item.split_once(':').unwrap_or((item, item));
             let parsed = TimeOperator::parse(operator)
                 .ok_or_else(|| Error::request(format!("Invalid {operator} operator")))?;
             let seconds = parse_seconds(time)
@@ -319,5 +319,7 @@ mod tests {
         let text = |text| Condition::times("created_at", text).unwrap_err().to_string();
         assert_eq!(text("zz:2020-01-01"), "Invalid zz operator");
         assert_eq!(text("gt:bad"), "Invalid bad value");
+        assert_eq!(text(""), "Invalid  operator");
+        assert_eq!(text("2020-01-01"), "Invalid 2020-01-01 operator");
     }
 }

@@ -253,7 +253,7 @@ fn parse_non_negative(text: &str, name: &str) -> Result<usize, Error> {
 
 fn parse_offset(text: Option<&str>) -> Result<usize, Error> {
     let Some(text) = text else { return Ok(0) };
-    let number = parse_integer(text).ok_or_else(|| Error::request("offset param must be an integer"))?;
+    let number = parse_integer(text).ok_or_else(|| Error::request("offset must be an integer"))?;
     if number > OFFSET_MAX {
         return Err(Error::request(format!("offset must be <= {OFFSET_MAX}")));
     }

@@ -462,14 +462,27 @@ fn cascade_names_the_snapshot_that_cannot_be_deleted() {
 fn parameters_of_lists_are_refused_like_cinder() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
-    let column = "Invalid input received: Invalid sort key";
+    let (column, key) = (
+        "Invalid input received: Invalid sort key",
+        "Filter keys can only contain ASCII characters.",
+    );
     for (path, text) in [
         ("/snapshots?sort=size:asc", column),
         ("/snapshots/detail?sort_key=size", column),
+        ("/volumes?offset=x", "offset must be an integer"),
+        ("/volumes?updated_at=", "Invalid  operator"),
+        ("/volumes?%C3%A4=1", key),
+        ("/snapshots/detail?%C3%A4=1", key),
+        ("/groups?%C3%A4=1", key),
     ] {
         assert_eq!(cloud.refused(400, "GET", path, &Value::Null), text, "{path}");
     }
     cloud.get("/snapshots?sort=volume_size:asc");
+    // Lists without filters for members refuse no key.
+    for list in ["volume-transfers", "group_types", "qos-specs", "consistencygroups", "cgsnapshots"]
+    {
+        cloud.get(&format!("/{list}?%C3%A4=1"));
+    }
 }
 
 #[test]
