@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use statehold_cinder::{
     Error, Microversion, Missing, Named, Rule, Service, SnapshotView, Viewer, Volume, VolumeView,
-    input, manage_snapshot, manage_volume, named_host, parse_id, policy,
+    check_adopting, input, manage_snapshot, manage_volume, named_host, parse_id, policy,
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
@@ -208,6 +208,7 @@ impl ManageableList {
             let (binary, host) = (Service::VOLUME.into(), service.into());
             return Err(Missing::Service { binary, host }.into());
         };
+        check_adopting(view, &host)?;
         let objects = backend.driver.list_objects().map_err(|error| {
             tracing::error!(%error, %host, "cannot list the objects of a back end");
             let text = "The objects of the back end could not be read.";

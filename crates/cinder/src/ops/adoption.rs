@@ -5,7 +5,7 @@ use statehold_store::ReadView;
 use crate::{
     errors::Error,
     id::parse_id,
-    rows::{Snapshot, Volume},
+    rows::{Service, Snapshot, Volume},
     version::Microversion,
 };
 
@@ -36,6 +36,19 @@ pub fn named_host(
         (None, Some(cluster)) => Ok(Named::Cluster(cluster)),
         _ if has_clusters => Err(Error::input("One and only one of cluster and host must be set.")),
         _ => Err(Error::input("Host field is missing.")),
+    }
+}
+
+/// Checks that the service of a back end may adopt objects, which a disabled one may not.
+///
+/// # Errors
+/// [`Error`] with the status 400.
+// Cinder: cinder/volume/api.py, API._get_service_by_host_cluster; cinder/exception.py, ServiceUnavailable.
+pub fn check_adopting(view: &impl ReadView, host: &str) -> Result<(), Error> {
+    let service = host.split_once('#').map_or(host, |(service, _)| service);
+    match view.get::<Service>((Service::VOLUME, service)) {
+        Some(row) if row.disabled => Err(Error::request("Service is unavailable at this time.")),
+        _ => Ok(()),
     }
 }
 

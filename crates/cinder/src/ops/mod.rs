@@ -17,7 +17,7 @@ mod types;
 mod volumes;
 
 pub use self::{
-    adoption::{Named, named_host},
+    adoption::{Named, check_adopting, named_host},
     attachments::{
         AttachmentSpec, Connector, check_connector, complete_attachment, connect_attachment,
         create_attachment, delete_attachment, find_attachment,

@@ -494,3 +494,26 @@ fn paths_may_begin_with_several_slashes() {
         assert_eq!(reply.status, 200, "{path}: {}", reply.body);
     }
 }
+
+#[test]
+fn disabled_services_adopt_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    let (id, path) = volume(&cloud, &json!({}));
+    let host = cloud.get(&path)["volume"]["os-vol-host-attr:host"].as_str().unwrap().to_owned();
+    let service = host.split('#').next().unwrap();
+    let body = json!({"host": service, "binary": "cinder-volume"});
+    cloud.expect(200, "PUT", "/os-services/disable", &body);
+    let volume = json!({"volume": {"host": host, "ref": {"source-name": "x"}}});
+    let snapshot = json!({"snapshot": {"volume_id": id, "ref": {"source-name": "x"}}});
+    let query = format!("host={}", host.replace('#', "%23"));
+    for (method, path, body) in [
+        ("POST", "/manageable_volumes".to_owned(), volume),
+        ("POST", "/manageable_snapshots".to_owned(), snapshot),
+        ("GET", format!("/manageable_volumes?{query}"), Value::Null),
+        ("GET", format!("/manageable_snapshots/detail?{query}"), Value::Null),
+    ] {
+        let text = cloud.refused(400, method, &path, &body);
+        assert_eq!(text, "Service is unavailable at this time.", "{method} {path}");
+    }
+}

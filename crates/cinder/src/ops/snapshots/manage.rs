@@ -8,7 +8,7 @@ use crate::{
     caller::policy,
     context::{Context, find_volume},
     errors::Error,
-    ops::adoption::{check_reference, is_managed},
+    ops::adoption::{check_adopting, check_reference, is_managed},
     quota,
     rows::{Snapshot, SnapshotStatus, Task, Volume, WorkTarget},
     status_machine::{VolumeOperation, check_settled},
@@ -51,6 +51,9 @@ pub fn manage_snapshot(
         return Err(Error::request(format!(
             "Unable to manage existing snapshot. Snapshot {reference} already managed."
         )));
+    }
+    if let Some(host) = &volume.host {
+        check_adopting(txn, host)?;
     }
     VolumeOperation::ManageSnapshot.check(&volume)?;
     check_settled(&volume)?;

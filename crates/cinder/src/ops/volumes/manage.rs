@@ -9,7 +9,7 @@ use crate::{
     context::Context,
     errors::Error,
     ops::{
-        adoption::{Named, check_reference, is_managed, named_host},
+        adoption::{Named, check_adopting, check_reference, is_managed, named_host},
         type_rules::{check_unencrypted, resolve_zone},
         types::{default_type, find_type},
     },
@@ -79,6 +79,7 @@ pub fn manage_volume(
         Named::Cluster(name) => return Err(Error::request(format!("Cluster '{name}' not found"))),
     };
     let host = place(&host).ok_or_else(|| Error::request(format!("Host '{host}' not found")))?;
+    check_adopting(txn, &host)?;
     let reference = check_reference(spec.reference)?;
     if is_managed(txn, &reference) {
         return Err(Error::request(format!(
