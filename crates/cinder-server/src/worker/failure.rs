@@ -1,5 +1,7 @@
 //! Failures of work, and the outcomes that they become.
 
+use std::io::{self, ErrorKind};
+
 use statehold_cinder::{FailureCause, Outcome, WorkItem};
 use uuid::Uuid;
 
@@ -15,8 +17,10 @@ pub(super) enum Failure {
     NoBackupService,
     /// A row was deleted meanwhile.
     RowDeleted,
-    /// A volume in use or with snapshots can't move.
-    InUse,
+    /// An attached volume can't move.
+    Attached,
+    /// A volume with snapshots can't move.
+    HasSnapshots,
     Driver(DriverError),
     Backup(BackupError),
 }
@@ -44,7 +48,8 @@ pub(super) fn outcome_of(item: &WorkItem, done: Result<Outcome, Failure>) -> Out
     let cause = match done {
         Ok(outcome) => return outcome,
         Err(Failure::NoBackend) => {
-            tracing::warn!(%target, "no back end can take the volume");
+            let kind = item.kind;
+            tracing::warn!(%target, ?kind, "no back end fits the demands of the row");
             FailureCause::NoBackend
         }
         Err(Failure::NoBackupService) => {
@@ -55,18 +60,49 @@ pub(super) fn outcome_of(item: &WorkItem, done: Result<Outcome, Failure>) -> Out
             tracing::warn!(%target, "the row of a work item was deleted");
             FailureCause::Unknown
         }
-        Err(Failure::InUse) => {
-            tracing::warn!(%target, "a volume in use, or with snapshots, can't move");
-            FailureCause::Held
+        Err(Failure::Attached) => {
+            tracing::warn!(%target, "an attached volume can't move");
+            FailureCause::Attached
+        }
+        Err(Failure::HasSnapshots) => {
+            tracing::warn!(%target, "a volume with snapshots can't move");
+            FailureCause::HasSnapshots
         }
         Err(Failure::Driver(error)) => {
             tracing::error!(%error, %target, task = ?item.task, "the back end failed");
-            FailureCause::Driver
+            cause_in_backend(&error)
         }
         Err(Failure::Backup(error)) => {
             tracing::error!(%error, %target, task = ?item.task, "the backup repository failed");
-            FailureCause::Driver
+            cause_in_repository(&error)
         }
     };
     failed(cause)
+}
+
+/// Returns the cause that users see of a failure of a back end.
+fn cause_in_backend(error: &DriverError) -> FailureCause {
+    match error {
+        DriverError::NoVolume(_) | DriverError::NoSnapshot(_) => FailureCause::Unreadable,
+        DriverError::Io(error) if is_irregular(error) => FailureCause::Unreadable,
+        _ => FailureCause::Driver,
+    }
+}
+
+/// Returns the cause that users see of a failure of the backup repository.
+fn cause_in_repository(error: &BackupError) -> FailureCause {
+    match error {
+        BackupError::Damaged(_) | BackupError::ParentMismatch => FailureCause::BackupDamaged,
+        BackupError::Source(error) => cause_in_backend(error),
+        BackupError::Io(error) if error.kind() == ErrorKind::NotFound => {
+            FailureCause::BackupMissing
+        }
+        BackupError::Io(error) if is_irregular(error) => FailureCause::BackupDamaged,
+        _ => FailureCause::Driver,
+    }
+}
+
+/// Whether a file is not a regular file, by the error of [`regular`](statehold_server_core::fs::regular).
+fn is_irregular(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::InvalidInput
 }

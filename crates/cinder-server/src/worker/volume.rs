@@ -156,8 +156,11 @@ fn check_can_move(view: &impl ReadView, row: &Volume) -> Result<(), Failure> {
     let snapshots = KeyRange::<(Uuid, i64)>::starting_with(row.id);
     let mut snapshots = view.scan_by(&Snapshot::BY_VOLUME, &snapshots, Order::Ascending);
     // Checked again here, because the row may have changed since the request.
-    if row.attach_status != AttachStatus::Detached || snapshots.next().is_some() {
-        return Err(Failure::InUse);
+    if row.attach_status != AttachStatus::Detached {
+        return Err(Failure::Attached);
+    }
+    if snapshots.next().is_some() {
+        return Err(Failure::HasSnapshots);
     }
     Ok(())
 }

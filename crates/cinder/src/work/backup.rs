@@ -14,12 +14,29 @@ use crate::{
     status_machine::WorkEnd,
 };
 
-/// The failure reason of a backup. Causes are in the log alone, because they may name paths of the server.
-const FAILED: &str = "The back end failed. The operator finds the cause in the server log.";
+/// Returns the failure reason of a backup. It MUST NOT name paths of the server, which are in the log alone.
+fn reason(outcome: &Outcome) -> &'static str {
+    let Outcome::Failed { cause, .. } = outcome else { return FAILED };
+    match cause {
+        // Cinder: cinder/scheduler/manager.py, SchedulerManager.create_backup.
+        FailureCause::NoBackupService => "Service not found for creating backup.",
+        FailureCause::BackupMissing => {
+            "The backup repository has no data of this backup. Copy its data there, then import the \
+             record again."
+        }
+        FailureCause::BackupDamaged => {
+            "The data of this backup is damaged, or belongs to another backup. The operator finds \
+             the cause in the server log."
+        }
+        FailureCause::Unreadable => {
+            "The source can't be read: its file is missing, or is not a regular file."
+        }
+        _ => FAILED,
+    }
+}
 
-/// The failure reason if the requested zone has no backup service.
-// Cinder: cinder/scheduler/manager.py, SchedulerManager.create_backup.
-const NO_SERVICE: &str = "Service not found for creating backup.";
+/// The failure reason for causes that only the log has.
+const FAILED: &str = "The back end failed. The operator finds the cause in the server log.";
 
 pub(super) fn finish_backup(
     txn: &mut WriteTxn<'_>,
@@ -46,9 +63,7 @@ pub(super) fn finish_backup(
         end_restore(txn, now, (volume, end), &row)?;
     }
     if row.status != BackupStatus::Available {
-        let unscheduled =
-            matches!(outcome, Outcome::Failed { cause: FailureCause::NoBackupService, .. });
-        row.fail_reason = Some(if unscheduled { NO_SERVICE } else { FAILED }.into());
+        row.fail_reason = Some(reason(outcome).into());
     }
     let (project, backup) = (row.project_id.clone(), row.clone());
     txn.upsert::<Backup>(row)?;

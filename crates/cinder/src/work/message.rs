@@ -18,12 +18,16 @@ impl FailureCause {
             (Self::NoBackupService, _) => {
                 ("024", "Backup failed to schedule. Service not found for creating backup.")
             }
-            (Self::Held, _) => ("027", "Volume status is invalid."),
+            // Cinder's words, and the reason.
+            (Self::Attached, _) => ("027", "Volume status is invalid. The volume is attached."),
+            (Self::HasSnapshots, _) => {
+                ("027", "Volume status is invalid. The volume has snapshots.")
+            }
             // Cinder: cinder/volume/manager.py, VolumeManager.extend_volume_completion.
             (Self::Extend, _) | (_, Task::ExtendVolume { .. }) => {
                 ("010", "Volume Driver failed to extend volume.")
             }
-            (Self::Driver, task) => match task {
+            (cause, task) if cause.is_of_driver() => match task {
                 // A move creates the volume at its destination.
                 Task::CreateVolume { .. }
                 | Task::ManageVolume { .. }
@@ -38,7 +42,7 @@ impl FailureCause {
                 Task::RestoreBackup { .. } => ("026", "Backup driver failed to restore backup."),
                 _ => UNKNOWN,
             },
-            (Self::Unknown, _) => UNKNOWN,
+            _ => UNKNOWN,
         }
     }
 }
@@ -54,7 +58,7 @@ impl Task {
         Some(match self {
             // The reference's scheduler fails before the back end is asked.
             Self::CreateVolume { .. } | Self::RetypeVolume { .. } | Self::MigrateVolume { .. }
-                if cause != FailureCause::Driver =>
+                if !cause.is_of_driver() =>
             {
                 ("001", "schedule allocate volume")
             }

@@ -61,6 +61,13 @@ impl Outcome {
     }
 }
 
+impl FailureCause {
+    /// Returns whether the back end or the backup repository was asked and failed.
+    pub(super) fn is_of_driver(self) -> bool {
+        matches!(self, Self::Driver | Self::Unreadable | Self::BackupMissing | Self::BackupDamaged)
+    }
+}
+
 /// The cause of a failure, as messages report it to users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -69,8 +76,16 @@ pub enum FailureCause {
     Unknown,
     /// The back end or the backup repository failed.
     Driver,
-    /// A volume that is in use or has snapshots cannot move to another back end.
-    Held,
+    /// The source of the work cannot be read, because its file is missing or not a regular file.
+    Unreadable,
+    /// The repository has no data of the backup.
+    BackupMissing,
+    /// The data of the backup is not as it was written, or belongs to another backup.
+    BackupDamaged,
+    /// A volume that is attached cannot move to another back end.
+    Attached,
+    /// A volume that has snapshots cannot move to another back end.
+    HasSnapshots,
     /// No back end is eligible for the volume.
     NoBackend,
     /// The volume was not extended, by its back end or by the host that uses it.

@@ -312,3 +312,31 @@ fn swapped_back_end_names_lose_no_volume() {
     cloud.expect(200, "GET", &format!("/volumes/{volume}"), &Value::Null);
     assert_eq!(&read(dir.path(), &volume, 0), b"then");
 }
+
+#[test]
+fn failed_backups_name_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    let volume = new_volume(&cloud, 1);
+    let backup = back_up(&cloud, &json!({"volume_id": volume}));
+    let path = format!("/backups/{backup}/export_record");
+    let mut record = cloud.expect(200, "GET", &path, &Value::Null);
+    let url = record["backup-record"]["backup_url"].as_str().unwrap();
+    let mut fields: Value = serde_json::from_slice(&BASE64_STANDARD.decode(url).unwrap()).unwrap();
+    let other = "00000000-0000-4000-8000-000000000003";
+    fields["id"] = other.into();
+    fields["data_id"] = "00000000-0000-4000-8000-000000000004".into();
+    record["backup-record"]["backup_url"] = BASE64_STANDARD.encode(fields.to_string()).into();
+    cloud.expect(201, "POST", "/backups/import_record", &record);
+    let row = cloud.wait(&format!("/backups/{other}"), "error");
+    let reason = row["fail_reason"].as_str().unwrap();
+    assert!(reason.contains("has no data of this backup"), "{reason}");
+
+    let disk = file(dir.path(), &volume);
+    fs::remove_file(&disk).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&disk).status().unwrap().success());
+    let failed = cloud.create("/backups", &json!({"backup": {"volume_id": volume}}));
+    let row = cloud.wait(&format!("/backups/{failed}"), "error");
+    let reason = row["fail_reason"].as_str().unwrap();
+    assert!(reason.contains("is not a regular file"), "{reason}");
+}

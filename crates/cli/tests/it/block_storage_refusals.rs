@@ -67,7 +67,8 @@ fn failed_migrations_leave_a_message_with_the_reason() {
     cloud.expect(202, "POST", &format!("{path}/action"), &body);
     wait_for_move(&cloud, &path, "error");
     let held = "schedule allocate volume:Volume status is invalid.";
-    assert_eq!(messages(&cloud, &used), one_message("VOLUME_VOLUME_001_027", held));
+    let attached = format!("{held} The volume is attached.");
+    assert_eq!(messages(&cloud, &used), one_message("VOLUME_VOLUME_001_027", &attached));
 
     let (with_snapshot, path) = volume(&cloud, &json!({}));
     let snapshot = json!({"snapshot": {"volume_id": with_snapshot}});
@@ -77,7 +78,7 @@ fn failed_migrations_leave_a_message_with_the_reason() {
     let body = json!({"volume_type": {"name": "there", "extra_specs": specs}});
     cloud.expect(200, "POST", "/types", &body);
     for (policy, event, words) in [
-        ("on-demand", "VOLUME_VOLUME_001_027", held),
+        ("on-demand", "VOLUME_VOLUME_001_027", &*format!("{held} The volume has snapshots.")),
         (
             "never",
             "VOLUME_VOLUME_001_003",
