@@ -326,11 +326,14 @@ fn failed_backups_name_the_reason() {
     let other = "00000000-0000-4000-8000-000000000003";
     fields["id"] = other.into();
     fields["data_id"] = "00000000-0000-4000-8000-000000000004".into();
+    // The container of a record is not trusted: the directory of the data is shown.
+    fields["container"] = "../../x".into();
     record["backup-record"]["backup_url"] = BASE64_STANDARD.encode(fields.to_string()).into();
     cloud.expect(201, "POST", "/backups/import_record", &record);
     let row = cloud.wait(&format!("/backups/{other}"), "error");
     let reason = row["fail_reason"].as_str().unwrap();
     assert!(reason.contains("has no data of this backup"), "{reason}");
+    assert_eq!(row["container"], "00/00/00000000-0000-4000-8000-000000000004");
 
     let disk = file(dir.path(), &volume);
     fs::remove_file(&disk).unwrap();

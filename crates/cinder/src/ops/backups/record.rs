@@ -150,7 +150,8 @@ pub fn import_backup(
         size: fields.size,
         status: BackupStatus::Creating,
         availability_zone: fields.availability_zone,
-        container: fields.container.unwrap_or_else(|| container_of(data)),
+        // The record's own may be any string, and the data is in this one.
+        container: container_of(data),
         object_count: fields.object_count,
         fail_reason: None,
         created_at: cx.now,
