@@ -89,10 +89,11 @@ fn update_class(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Cind
 
 fn limits(view: &Snapshot, call: &CinderRequest<'_>) -> Result<CinderReply, ApiError> {
     let cx = &call.cx;
-    cx.caller.check(policy::LIMITS)?;
+    // The action guards the usage alone. Cinder: cinder/api/contrib/used_limits.py, UsedLimitsController.index.
+    let shows_used = cx.caller.check(policy::LIMITS).is_ok();
     // Other callers get their own limits instead of an error. Cinder: cinder/api/v3/limits.py, LimitsController.index.
     let other = call.parameter("project_id").or_else(|| call.parameter("tenant_id"));
     let may_name = cx.caller.is_admin() && cx.version.at_least(OF_PROJECT_SINCE);
     let project = other.filter(|_| may_name).unwrap_or(&cx.caller.project);
-    CinderReply::ok("limits", &LimitsView::new(view, cx.config, project))
+    CinderReply::ok("limits", &LimitsView::new(view, cx.config, project, shows_used))
 }

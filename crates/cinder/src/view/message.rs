@@ -83,6 +83,15 @@ struct Absolute {
     max_total_volume_gigabytes: i64,
     max_total_backups: i64,
     max_total_backup_gigabytes: i64,
+    #[serde(flatten)]
+    used: Option<Used>,
+}
+
+// The usage, for callers that may see it.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct Used {
     total_volumes_used: i64,
     total_gigabytes_used: i64,
     total_snapshots_used: i64,
@@ -91,8 +100,9 @@ struct Absolute {
 }
 
 impl LimitsView {
-    /// Returns the limits and usage of `project`.
-    pub fn new(view: &impl ReadView, config: &Config, project: &str) -> Self {
+    /// Returns the limits of `project`, and with `shows_used` its usage.
+    // Cinder: cinder/api/contrib/used_limits.py, UsedLimitsController.index.
+    pub fn new(view: &impl ReadView, config: &Config, project: &str, shows_used: bool) -> Self {
         let max = |kind| quota_limit(view, config, project, QuotaResource::all(kind));
         let used = |kind| quota_usage(view, config, project, QuotaResource::all(kind)).in_use;
         let absolute = Absolute {
@@ -101,11 +111,13 @@ impl LimitsView {
             max_total_volume_gigabytes: max(QuotaKind::Gigabytes),
             max_total_backups: max(QuotaKind::Backups),
             max_total_backup_gigabytes: max(QuotaKind::BackupGigabytes),
-            total_volumes_used: used(QuotaKind::Volumes),
-            total_gigabytes_used: used(QuotaKind::Gigabytes),
-            total_snapshots_used: used(QuotaKind::Snapshots),
-            total_backups_used: used(QuotaKind::Backups),
-            total_backup_gigabytes_used: used(QuotaKind::BackupGigabytes),
+            used: shows_used.then(|| Used {
+                total_volumes_used: used(QuotaKind::Volumes),
+                total_gigabytes_used: used(QuotaKind::Gigabytes),
+                total_snapshots_used: used(QuotaKind::Snapshots),
+                total_backups_used: used(QuotaKind::Backups),
+                total_backup_gigabytes_used: used(QuotaKind::BackupGigabytes),
+            }),
         };
         // Cinder: cinder/api/views/limits.py; clients expect `rate`, though no rate is limited
         // here.

@@ -118,7 +118,6 @@ fn roles_and_projects_decide_the_rights_of_a_token() {
         "/v3/types/x",
         "/v3/messages",
         "/v3/messages/x",
-        "/v3/limits",
         "/v3/os-quota-sets/p1",
         &path,
     ];

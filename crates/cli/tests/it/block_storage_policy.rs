@@ -304,6 +304,19 @@ fn refusals_name_the_action_that_cinder_checks_first() {
 }
 
 #[test]
+fn limits_without_the_permission_lack_the_usage() {
+    let Setting { cloud, .. } = &setting("\"limits_extension:used_limits\" = \"role:admin\"");
+    for (token, shown) in [("one", false), ("admin", true)] {
+        let reply = call(cloud, token, "GET", "/v3/limits", &Value::Null);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        let limits = reply.json()["limits"]["absolute"].clone();
+        assert_eq!(limits["maxTotalVolumes"], 10, "{limits}");
+        let used = limits.as_object().unwrap().keys().filter(|name| name.ends_with("Used"));
+        assert_eq!(used.count(), if shown { 5 } else { 0 }, "{limits}");
+    }
+}
+
+#[test]
 fn a_bad_policy_file_is_refused_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("policy.toml");
@@ -401,6 +414,7 @@ fn every_endpoint_checks_the_policy() {
         "/v3/",
         "/v3/extensions",
         "/v3/extensions/os-hosts",
+        "/v3/limits",
         "/v3/os-availability-zone",
         "/v3/resource_filters",
     ];
