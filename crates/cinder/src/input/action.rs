@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Action, parse_action};
+use super::{Action, argument_of, find_action, one_action};
 use crate::{
     Pairs,
     errors::Error,
@@ -282,11 +282,18 @@ pub(super) const ACTIONS: &[Action] = &[
 /// Reads the body of a request to a volume's `/action`, before the volume is looked for.
 ///
 /// # Errors
-/// [`Error`] with the status 400; [`Missing::Operation`](crate::errors::Missing::Operation) for an action that came with a later version.
+/// [`Error`] with the status 400; [`Missing::Operation`](crate::Missing::Operation) for an action that
+/// came with a later version.
 pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction, Error> {
-    let (action, members) = parse_action(body, ACTIONS, version)?;
+    let (name, argument) = one_action(body)?;
+    let action = find_action(&name, ACTIONS, version)?;
+    // Cinder: cinder/api/openstack/wsgi.py, Controller.assert_valid_body.
+    if action.name == "revert" && !argument.is_object() {
+        return Err(Error::request("Missing required element 'revert' in request body."));
+    }
+    let members = argument_of(action, argument, version)?;
     let missing = || Error::Malformed;
-    Ok(match action {
+    Ok(match action.name {
         "os-attach" => VolumeAction::Attach(AttachRequest {
             instance: members.id("instance_uuid"),
             host: members.text("host_name"),
@@ -344,7 +351,7 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
             image: members.id("image_id").ok_or_else(missing)?,
             reserved: members.bool("reimage_reserved").unwrap_or_default(),
         }),
-        _ => return Err(Error::UnknownAction { action: action.into() }),
+        action => return Err(Error::UnknownAction { action: action.into() }),
     })
 }
 
@@ -414,6 +421,11 @@ mod tests {
         for early in [&revert[..], br#"{"revert": null}"#] {
             let error = volume_action(early, Microversion::new(39)).unwrap_err();
             assert_eq!(error, Missing::Operation.into());
+        }
+        for argument in ["null", "[]", "1", r#""x""#] {
+            let body = format!(r#"{{"revert": {argument}}}"#);
+            let expected = "Missing required element 'revert' in request body.";
+            assert_eq!(text(&body), expected, "{argument}");
         }
         let reimage = br#"{"os-reimage": {}}"#;
         let status = |minor| volume_action(reimage, Microversion::new(minor)).unwrap_err().status();

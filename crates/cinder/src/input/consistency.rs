@@ -26,6 +26,13 @@ pub(super) fn read(body: &[u8], key: &str, rule: &Rule) -> Result<Members, Error
     let missing = || Error::request(format!("Missing required element '{key}' in request body."));
     let Value::Object(mut members) = body else { return Err(missing()) };
     let value = members.remove(key).filter(Value::is_object).ok_or_else(missing)?;
+    // Cinder: cinder/api/openstack/wsgi.py, Controller.validate_name_and_description.
+    // A deletion has neither.
+    for name in ["name", "description"].into_iter().filter(|_| !rule.checks.is_empty()) {
+        if value.get(name).is_some_and(|value| !value.is_null() && !value.is_string()) {
+            return Err(Error::input(format!("{name} is not a string or unicode")));
+        }
+    }
     rule.check(key, &value, Microversion::MAX)?;
     match value {
         Value::Object(members) => Ok(Members(members)),
@@ -232,6 +239,33 @@ mod tests {
         let body = format!(r#"{{"consistencygroup": {{"add_volumes": "{many}"}}}}"#);
         let error = consistency_change(body.as_bytes(), Microversion::MAX).unwrap_err();
         assert_eq!(error.status(), 400);
+    }
+
+    #[test]
+    fn names_and_descriptions_must_be_strings() {
+        let text = |element: &str, member: &str, value: &str| {
+            let body = format!(r#"{{"{element}": {{"{member}": {value}}}}}"#);
+            let body = body.as_bytes();
+            match element {
+                "consistencygroup" => consistency_spec(body).unwrap_err(),
+                "consistencygroup-from-src" => consistency_source_spec(body).unwrap_err(),
+                _ => cgsnapshot_spec(body).unwrap_err(),
+            }
+            .to_string()
+        };
+        for element in ["consistencygroup", "consistencygroup-from-src", "cgsnapshot"] {
+            for member in ["name", "description"] {
+                for value in ["1", "false", "[]", "{}"] {
+                    let expected =
+                        format!("Invalid input received: {member} is not a string or unicode");
+                    assert_eq!(text(element, member, value), expected, "{element} {value}");
+                }
+            }
+        }
+        let body = br#"{"consistencygroup": {"name": 1}}"#;
+        let error = consistency_change(body, Microversion::MAX).unwrap_err().to_string();
+        assert_eq!(error, "Invalid input received: name is not a string or unicode");
+        assert_eq!(consistency_delete(body), Ok(false));
     }
 
     #[test]

@@ -497,6 +497,20 @@ fn paths_may_begin_with_several_slashes() {
 }
 
 #[test]
+fn access_to_public_types_is_refused_as_an_invalid_type() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    let made = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
+    let path = format!("/types/{}/action", made["volume_type"]["id"].as_str().unwrap());
+    for action in ["addProjectAccess", "removeProjectAccess"] {
+        let text = cloud.refused(400, "POST", &path, &json!({action: {"project": ABSENT}}));
+        let expected = "Invalid volume type: Type access modification is not applicable to public \
+                        volume type.";
+        assert_eq!(text, expected, "{action}");
+    }
+}
+
+#[test]
 fn disabled_services_adopt_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());

@@ -45,7 +45,7 @@ pub fn set_type_access(
     let row = VolumeType::clone(known_type(txn, cx.caller, id)?);
     if row.is_public {
         return Err(Error::request(
-            "Type access modification is not applicable to public volume type.",
+            "Invalid volume type: Type access modification is not applicable to public volume type.",
         ));
     }
     let has = txn.get::<TypeAccess>((row.id, project)).is_some();
