@@ -47,7 +47,7 @@
 //!
 //! A client repeats a query with the index of its last result, and waits until a commit changes the data that the query
 //! reads. The store records those keys while the query runs, so that no watch can be forgotten, and commits of other
-//! rows wake nobody.
+//! rows wake no query.
 //!
 //! ```
 //! # #[cfg(feature = "store")] {

@@ -42,7 +42,8 @@ fn a_query_over_both_tables_wakes_on_a_change_of_either() {
     let store = Arc::new(open(dir.path()));
     let mut index = write(&store, |txn| add_owned(txn, "data", "ebs", "storage")).unwrap();
     type Expected = (Option<&'static str>, Option<&'static str>);
-    let changes: [(fn(&mut WriteTxn<'_>), Expected); 3] = [
+    type Change = fn(&mut WriteTxn<'_>);
+    let changes: [(Change, Expected); 3] = [
         (|txn| drop(txn.put(Owner::new("data", "web")).unwrap()), (Some("ebs"), Some("web"))),
         (|txn| deregister(txn, "default", &["data"], false).unwrap(), (None, Some("web"))),
         (|txn| add_volume(txn, "data", "nfs"), (Some("nfs"), Some("web"))),

@@ -1,5 +1,5 @@
-//! Guarantees of `docs/guarantees.md` over tables of several crates: each must hold for the store as a whole, and not for
-//! one table alone.
+//! Guarantees of `docs/guarantees.md` over tables of several crates: each must hold for the store as a whole, and not
+//! for one table alone.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -68,7 +68,7 @@ fn a_dump_of_both_tables_loads_into_a_new_directory() {
     assert_eq!((rows("owners"), rows("csi_volumes")), (1, 1));
 }
 
-/// PageStable: writes of both tables between two pages neither repeat nor skip a row.
+/// `PageStable`: writes of both tables between two pages neither repeat nor skip a row.
 #[test]
 fn pages_stay_stable_under_writes_of_both_tables() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,7 +1,8 @@
 //! A directory that one server at a time uses, with room for objects that are not complete.
 //!
 //! An object is created as `.new/<name>`, and renamed to its final name once it is complete and durable. A deletion
-//! renames the object to `.trash/<name>` first. Opening the directory empties both, because a crash may have left parts.
+//! renames the object to `.trash/<name>` first. Opening the directory empties both, because a crash may have left
+//! parts.
 
 use std::fs::{self, File};
 use std::io;

@@ -97,7 +97,8 @@ const SNAPSHOTS_DETAIL: Collection = Collection { path: "cgsnapshots/detail", ..
 /// The API whose groups these handlers see.
 const API: GroupApi = GroupApi::Consistency;
 
-/// Returns the parameters of a list, without those that are no filter of groups: unlike groups, these lists refuse none.
+/// Returns the parameters of a list, without those that are no filter of groups: unlike groups, these lists refuse
+/// none.
 fn parameters(call: &CinderRequest<'_>) -> Vec<(String, String)> {
     call.query.iter().filter(|(key, _)| key.is_ascii()).cloned().collect()
 }

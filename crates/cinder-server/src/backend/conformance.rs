@@ -39,8 +39,8 @@ pub trait TestBackend {
     fn create_unmanaged(&mut self, driver: &Self::Driver, reference: &str, size: u64);
 
     /// Lets the driver call [`simulate_crash`] at the `step`-th step from now on that changes its storage, counted from
-    /// 0; `None` stops that. Returns whether the driver can do so: the suite skips the tests of crashes in the middle of
-    /// calls without it, except for imports.
+    /// 0; `None` stops that. Returns whether the driver can do so: the suite skips the tests of crashes in the middle
+    /// of calls without it, except for imports.
     fn crash_at(&mut self, driver: &Self::Driver, step: Option<u32>) -> bool {
         let _ = (driver, step);
         false
@@ -116,8 +116,8 @@ impl Rule {
 
 type Test<B> = fn(&mut Bench<'_, B>) -> Result<(), ContractViolation>;
 
-/// Tests a driver against the contract of [`Driver`]. The back end MUST be empty, and MUST hold ten volumes of 1 to 3 GiB
-/// with little data. The suite leaves it empty.
+/// Tests a driver against the contract of [`Driver`]. The back end MUST be empty, and MUST hold ten volumes of 1 to 3
+/// GiB with little data. The suite leaves it empty.
 ///
 /// # Errors
 /// The first rule that the driver breaks.

@@ -281,8 +281,8 @@ fn copy_extents_from(
 /// in GiB unless they are called bytes.
 ///
 /// # Errors
-/// [`DriverError::NoVolume`] and [`DriverError::NoSnapshot`] if the object that a call is about, or its source, does not
-/// exist; [`DriverError::Io`] if the storage fails. The worker logs the error and sets an error status.
+/// [`DriverError::NoVolume`] and [`DriverError::NoSnapshot`] if the object that a call is about, or its source, does
+/// not exist; [`DriverError::Io`] if the storage fails. The worker logs the error and sets an error status.
 pub trait Driver: fmt::Debug + Send + Sync {
     /// Creates a volume without data. One that exists is kept, and extended to the size if it is smaller.
     fn create_volume(&self, volume: Uuid, size_gib: u32) -> Result<(), DriverError>;
@@ -359,8 +359,8 @@ pub trait Driver: fmt::Debug + Send + Sync {
     /// adopted already stays.
     ///
     /// # Errors
-    /// [`DriverError::NoObject`] if no object of the name is listed. The client chooses the name, so it MUST NOT lead out
-    /// of the back end.
+    /// [`DriverError::NoObject`] if no object of the name is listed. The client chooses the name, so it MUST NOT lead
+    /// out of the back end.
     fn adopt_volume(&self, volume: Uuid, reference: &str) -> Result<u32, DriverError>;
 
     /// Renames the object `reference` to a snapshot of a volume. One that was adopted already stays.
@@ -381,8 +381,8 @@ pub trait Driver: fmt::Debug + Send + Sync {
     /// Returns how a host reaches a volume, which need not exist.
     fn connection(&self, volume: Uuid) -> Connection;
 
-    /// Returns the protocol by which hosts reach volumes, e.g. `nfs` or `rbd`: the host's connector and the volume types
-    /// choose by it.
+    /// Returns the protocol by which hosts reach volumes, e.g. `nfs` or `rbd`: the host's connector and the volume
+    /// types choose by it.
     fn protocol(&self) -> &str;
 
     /// Returns whether a host that uses a volume learns of an extension only once it looks again, and reports when it

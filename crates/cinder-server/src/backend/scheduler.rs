@@ -21,8 +21,8 @@ const CAPABILITIES: &str = "capabilities:";
 /// A back end before it is served.
 #[derive(Debug)]
 pub struct BackendSpec {
-    /// The name. It MUST differ from those of the other back ends, and MUST NOT contain `@` or `#`, because rows refer to
-    /// a volume's back end as `host@name#name`.
+    /// The name. It MUST differ from those of the other back ends, and MUST NOT contain `@` or `#`, because rows refer
+    /// to a volume's back end as `host@name#name`.
     pub name: Box<str>,
     /// The availability zone.
     pub zone: Box<str>,

@@ -62,8 +62,8 @@ impl BackupRepository {
         self.backup_path(id).join(object_name(object))
     }
 
-    /// Creates a backup of `source`, incremental if it has a parent. Returns the number of its files of blocks. One that
-    /// exists is kept.
+    /// Creates a backup of `source`, incremental if it has a parent. Returns the number of its files of blocks. One
+    /// that exists is kept.
     ///
     /// # Errors
     /// [`BackupError::Source`] if the source can't be read, and [`BackupError::Damaged`] if the parent is damaged.

@@ -51,8 +51,8 @@ struct Job {
 }
 
 impl Job {
-    /// Returns whether later short items should wait for its end, because a commit is cheaper for many. A job that takes
-    /// long, for example on a file system that hangs, delays none of them.
+    /// Returns whether later short items should wait for its end, because a commit is cheaper for many. A job that
+    /// takes long, for example on a file system that hangs, delays none of them.
     fn is_short_and_new(&self) -> bool {
         self.lot.iter().all(is_short) && self.begun.elapsed() < POLL_EVERY
     }

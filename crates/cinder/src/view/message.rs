@@ -91,6 +91,7 @@ struct Absolute {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names of the API's members")]
 struct Used {
     total_volumes_used: i64,
     total_gigabytes_used: i64,
