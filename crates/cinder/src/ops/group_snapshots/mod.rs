@@ -25,7 +25,8 @@ pub use self::{
 /// Returns the group snapshot with the ID `id`, if the caller sees it and it belongs to the API.
 ///
 /// # Errors
-/// [`Missing::GroupSnapshot`]; [`GroupRefusal::Reserved`] for one of a consistency group.
+/// [`Missing::GroupSnapshot`]; [`GroupRefusal::Reserved`](crate::GroupRefusal::Reserved) for one of a consistency
+/// group.
 pub fn find_group_snapshot<'v>(
     view: &'v impl ReadView,
     cx: &Context<'_>,

@@ -30,8 +30,8 @@ pub struct TransferSpec {
 /// Offers a volume to the holder of the key; the transfer has the ID `id`.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::Transfer`] or [`SnapshotRefusal::Transfer`] if the volume or a
-/// snapshot is not available.
+/// [`Error`]; [`VolumeRefusal::Transfer`] or [`SnapshotRefusal::Transfer`](crate::SnapshotRefusal::Transfer) if the
+/// volume or a snapshot is not available.
 // Cinder: cinder/transfer/api.py, API.create.
 pub fn create_transfer(
     txn: &mut WriteTxn<'_>,

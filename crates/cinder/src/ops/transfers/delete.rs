@@ -15,7 +15,7 @@ use crate::{
 /// Withdraws an offer: the volume is available again.
 ///
 /// # Errors
-/// [`Missing::Transfer`].
+/// [`Missing::Transfer`](crate::Missing::Transfer).
 // Cinder: cinder/transfer/api.py, API.delete.
 pub fn delete_transfer(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     let transfer = Transfer::clone(find_transfer_for(txn, cx, policy::TRANSFER_DELETE, id)?);
