@@ -69,6 +69,15 @@ impl<T: Table> PrimaryKey<T> {
     }
 }
 
+/// Sorts rows, each given as its key and its position. Of several rows with one key, the last one remains.
+///
+/// Positions instead of rows, because the code of the sort would otherwise be generated for each table.
+fn last_of_each_key(mut rows: Vec<(KeyBytes, usize)>) -> Vec<(KeyBytes, usize)> {
+    rows.sort_unstable_by(|a, b| a.0.as_slice().cmp(b.0.as_slice()).then(b.1.cmp(&a.1)));
+    rows.dedup_by(|a, b| a.0 == b.0);
+    rows
+}
+
 impl WriteTxn<'_> {
     fn import_all<T: Table>(
         &mut self,
@@ -77,15 +86,11 @@ impl WriteTxn<'_> {
         let slot = self.root.slot::<T>();
         let index = self.root.index;
         let table = self.root.table::<T>(slot);
-        let rows = rows.into_iter().map(|row| (KeyBuf::of::<T::Key>(T::key(&row)).finish(), row));
-        let mut rows: Vec<(KeyBytes, T::Row)> = rows.collect();
-        // Stable, so that of several rows with one key the last one stays the last.
-        rows.sort_by(|a, b| a.0.as_slice().cmp(b.0.as_slice()));
-        // `dedup_by` keeps the first of equal keys, so the order is reversed around it.
-        rows.reverse();
-        rows.dedup_by(|a, b| a.0 == b.0);
-        rows.reverse();
-        let count = rows.len();
+        let mut rows: Vec<Option<T::Row>> = rows.into_iter().map(Some).collect();
+        let keys = rows.iter().flatten().map(|row| KeyBuf::of::<T::Key>(T::key(row)).finish());
+        let order = last_of_each_key(keys.zip(0..).collect());
+        let count = order.len();
+        let rows = order.into_iter().filter_map(|(key, at)| Some((key, rows[at].take()?)));
         let few = table.primary.len() / REBUILT_PER_IMPORTED_MAX > count;
         // While keys are in conflict, the index trees hold fewer entries than the rows claim, so they cannot be
         // rebuilt from the rows; single writes track the conflicts.
@@ -115,11 +120,14 @@ impl WriteTxn<'_> {
     }
 
     /// Writes rows one by one, with the same result as a rebuild: unique indexes are checked at the end.
-    fn import_each<T: Table>(&mut self, rows: Vec<(KeyBytes, T::Row)>) -> Result<(), WriteError> {
+    fn import_each<T: Table>(
+        &mut self,
+        mut rows: impl Iterator<Item = (KeyBytes, T::Row)>,
+    ) -> Result<(), WriteError> {
         // An error must roll back the earlier rows, as a failed rebuild leaves the table unchanged.
         self.savepoint(|txn| {
             let unique = std::mem::replace(&mut txn.unique, Unique::AtCommit);
-            rows.into_iter().try_for_each(|(_, row)| txn.upsert::<T>(row).map(drop))?;
+            rows.try_for_each(|(_, row)| txn.upsert::<T>(row).map(drop))?;
             txn.unique = unique;
             match unique {
                 Unique::AtOnce => txn.check_unique(),

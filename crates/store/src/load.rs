@@ -88,7 +88,7 @@ fn pipelined<W: Send, R: Send>(
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
     let (give, take) = mpsc::sync_channel::<(usize, W)>(threads);
     let take = Arc::new(Mutex::new(take));
-    let mut done = thread::scope(|scope| {
+    let done = thread::scope(|scope| {
         let run = &run;
         let workers: Vec<_> = (0..threads)
             .map(|_| {
@@ -122,8 +122,12 @@ fn pipelined<W: Send, R: Send>(
         }
         fetched.map(|()| all)
     })?;
-    done.sort_unstable_by_key(|(at, _)| *at);
-    Ok(done.into_iter().map(|(_, result)| result).collect())
+    // Not a sort, whose code would be generated for each table.
+    let mut ordered: Vec<Option<R>> = done.iter().map(|_| None).collect();
+    for (at, result) in done {
+        ordered[at] = Some(result);
+    }
+    Ok(ordered.into_iter().flatten().collect())
 }
 
 fn decode<T: Table>(

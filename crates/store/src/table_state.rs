@@ -298,8 +298,9 @@ impl<T: Table> TableState<T> {
     /// Returns the rows under their own keys, and adds the changes that this requires on disk: deletes of the
     /// old keys, then puts.
     fn moved(&self, changes: &mut KeyedChanges) -> Result<Tree<Entry<T::Row>>, RowError> {
-        let mut rows: Vec<(KeyBytes, &KeyBytes, &Entry<T::Row>)> =
-            Vec::with_capacity(self.primary.len());
+        // The sort sees keys and positions only: its code would otherwise be generated for each table.
+        let mut rows: Vec<(KeyBytes, &KeyBytes, usize)> = Vec::with_capacity(self.primary.len());
+        let mut entries: Vec<&Entry<T::Row>> = Vec::with_capacity(self.primary.len());
         for (old, entry) in self.primary.iter(&Span::all()) {
             let key = KeyBuf::of::<T::Key>(T::key(entry)).finish();
             let len = key.as_slice().len();
@@ -307,7 +308,8 @@ impl<T: Table> TableState<T> {
                 let old = old.as_slice().into();
                 return Err(RowError::KeyTooLong { table: T::NAME, key: old, len });
             }
-            rows.push((key, old, entry));
+            rows.push((key, old, entries.len()));
+            entries.push(entry);
         }
         // Equal keys are neighbours after the sort.
         rows.sort_by(|a, b| a.0.as_slice().cmp(b.0.as_slice()));
@@ -322,14 +324,15 @@ impl<T: Table> TableState<T> {
         // All deletes come before the first put: a row's new key may be another row's old one.
         let moved = || rows.iter().filter(|(key, old, _)| key != *old);
         changes.extend(moved().map(|(_, old, _)| ((*old).clone(), None)));
-        for (new, old, entry) in moved() {
+        for (new, old, at) in moved() {
             let key = old.as_slice().into();
             let unstorable = |reason: String| RowError::Unstorable { table: T::NAME, key, reason };
+            let entry = entries[*at];
             let row = codec::encode::<T>(entry, new.as_slice(), &self.shape).map_err(unstorable)?;
             changes.push((new.clone(), Some(row)));
         }
         let entries: Entries<T::Row> =
-            rows.into_iter().map(|(key, _, entry)| (key, entry.clone())).collect();
+            rows.into_iter().map(|(key, _, at)| (key, entries[at].clone())).collect();
         Ok(Tree::from_sorted(entries, self.last_index))
     }
 
