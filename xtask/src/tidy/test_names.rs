@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Finding;
-use super::ceilings::of;
 use super::lexer::scan;
 use super::pages;
 use super::tree::{File, Tree};
@@ -15,11 +14,9 @@ const NAME_LEN_MAX: usize = 60;
 /// The page that names the test behind each promise.
 const GUARANTEES: &str = "docs/guarantees.md";
 
-/// Returns a finding for each name that is too long, of crates with more of them than their ceiling.
+/// Returns a finding for each name that is too long.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
-    let above =
-        by_crate(tree).into_iter().filter(|(name, found)| found.len() > of(name).long_names);
-    above.flat_map(|(_, found)| found).collect()
+    by_crate(tree).into_values().flatten().collect()
 }
 
 /// Returns the names that are too long, by crate.

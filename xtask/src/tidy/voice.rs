@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Finding;
-use super::ceilings::{Ceilings, TARGET, of};
+use super::ceilings::{Ceilings, TARGET};
 use super::lexer::{Comment, Kind, scan};
 use super::tree::Tree;
 
@@ -181,7 +181,7 @@ fn words(text: &str) -> impl Iterator<Item = (String, bool)> {
     })
 }
 
-/// Renders the counts: a line for each crate, with its ceilings where they are not the target yet. `wide` and `long`
+/// Renders the counts: a line for each crate, and the bounds. `wide` and `long`
 /// are the lines that are too wide and the names of tests that are too long.
 pub(crate) fn table(
     counts: &BTreeMap<String, Count>,
@@ -189,7 +189,7 @@ pub(crate) fn table(
     long: &BTreeMap<&str, Vec<Finding>>,
 ) -> String {
     let mut text = format!(
-        "per 1,000 words of comments; `<=` and `>=` are a crate's own bounds until it reaches the target\n\
+        "per 1,000 words of comments\n\
          {:<14} {:>6} {:>14} {:>14} {:>14} {:>12} {:>14} {:>16} {:>10} {:>10}\n",
         "crate",
         "words",
@@ -203,22 +203,15 @@ pub(crate) fn table(
         "long names"
     );
     for (name, count) in counts {
-        let bounds = of(name);
         let _ = write!(text, "{name:<14} {:>6}", count.words);
         for rule in Rule::ALL {
-            let (own, target) = (rule.ceiling(&bounds), rule.ceiling(&TARGET));
             let width = if rule == Rule::He { 12 } else { 14 };
-            let cell = cell(count.rate_of(rule), "<=", own, target);
-            let _ = write!(text, " {cell:>width$}");
+            let _ = write!(text, " {:>width$.2}", count.rate_of(rule));
         }
-        let contract = cell(count.rate(count.contract), ">=", bounds.contract, TARGET.contract);
-        let why = cell(count.why(), ">=", bounds.why, TARGET.why);
-        let number = |of: &BTreeMap<&str, Vec<Finding>>, max: usize| {
-            let count = of.get(name.as_str()).map_or(0, Vec::len);
-            if max > 0 { format!("{count} <={max}") } else { count.to_string() }
-        };
-        let (wide, long) = (number(wide, bounds.wide), number(long, bounds.long_names));
-        let _ = writeln!(text, " {contract:>14} {why:>16} {wide:>10} {long:>10}");
+        let (contract, why) = (count.rate(count.contract), count.why());
+        let number = |of: &BTreeMap<&str, Vec<Finding>>| of.get(name.as_str()).map_or(0, Vec::len);
+        let (wide, long) = (number(wide), number(long));
+        let _ = writeln!(text, " {contract:>14.2} {why:>16.2} {wide:>10} {long:>10}");
     }
     let _ = writeln!(
         text,
@@ -235,20 +228,13 @@ pub(crate) fn table(
     text
 }
 
-fn cell(value: f64, sign: &str, own: f64, target: f64) -> String {
-    // A bound is shown where it is not the target, which has a line of its own.
-    let differs = (own - target).abs() > f64::EPSILON;
-    if differs { format!("{value:.2} {sign}{own:.2}") } else { format!("{value:.2}") }
-}
-
 /// Returns a finding for each occurrence of a word of which a crate has too many, and for each floor below
 /// which a crate is.
 pub(crate) fn check(counts: &BTreeMap<String, Count>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, count) in counts {
-        let bounds = of(name);
         for rule in Rule::ALL {
-            let (rate, max) = (count.rate_of(rule), rule.ceiling(&bounds));
+            let (rate, max) = (count.rate_of(rule), rule.ceiling(&TARGET));
             if rate <= max {
                 continue;
             }
@@ -272,20 +258,20 @@ pub(crate) fn check(counts: &BTreeMap<String, Count>) -> Vec<Finding> {
             _ => format!("crates/{name}/Cargo.toml"),
         };
         let contract = count.rate(count.contract);
-        if contract < bounds.contract {
+        if contract < TARGET.contract {
             let message = format!(
                 "must, should, returns: crate {name} has {contract:.2} per 1,000 words of comments, at \
                  least {:.2}: state contracts and results",
-                bounds.contract
+                TARGET.contract
             );
             findings.push(Finding::new(&manifest, 1, message));
         }
-        if count.why() < bounds.why {
+        if count.why() < TARGET.why {
             let message = format!(
                 "`//` lines: crate {name} has {:.2} per 100 lines of code in src, at least {:.2}: give \
                  the reason at branches that do not show it",
                 count.why(),
-                bounds.why
+                TARGET.why
             );
             findings.push(Finding::new(&manifest, 1, message));
         }

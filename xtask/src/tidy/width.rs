@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use super::Finding;
-use super::ceilings::of;
 use super::lexer::scan;
 use super::pages;
 use super::tree::{File, Tree};
@@ -16,10 +15,9 @@ use super::voice::crate_of;
 /// The most columns of a line, in characters.
 const COLUMNS_MAX: usize = 120;
 
-/// Returns a finding for each line that is too wide, of crates with more of them than their ceiling.
+/// Returns a finding for each line that is too wide.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
-    let above = by_crate(tree).into_iter().filter(|(name, found)| found.len() > of(name).wide);
-    let mut findings: Vec<_> = above.flat_map(|(_, found)| found).collect();
+    let mut findings: Vec<_> = by_crate(tree).into_values().flatten().collect();
     for file in tree.with_extension("toml") {
         let lines = file.text.lines().enumerate();
         // A quoted value can't be broken.
