@@ -230,7 +230,7 @@ fn other_methods_of_an_action_are_of_the_volume_with_its_name() {
         refused(&fixture.get(action), 404, "volume not found");
         let path = format!("/v1/volume/host/{action}");
         let deleted = fixture.server.send("DELETE", &path, None);
-        refused(&deleted, 404, "volume not found");
+        refused(&deleted, 404, &format!("no such volume: {action}"));
         assert_eq!(fixture.server.send("PATCH", &path, None).status, 404);
     }
 }
