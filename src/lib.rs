@@ -146,7 +146,7 @@ pub use statehold_nomad as nomad;
 pub use statehold_store as store;
 
 /// The examples of the README, compiled.
-#[cfg(all(doctest, feature = "store"))]
+#[cfg(all(doctest, feature = "planning"))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
 
