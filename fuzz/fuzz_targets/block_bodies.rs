@@ -12,7 +12,7 @@ use statehold_cinder::{
     connect_attachment, create_attachment, create_backup, create_group, create_group_from,
     create_group_snapshot, create_group_type, create_qos, create_snapshot, create_transfer,
     create_type, create_volume, delete_backup, delete_group, delete_qos_keys, delete_snapshot,
-    delete_volume, detach_volume, extend_volume, finish_work, import_backup,
+    delete_volume, detach_volume, extend_volume, finish_work, force_detach_volume, import_backup,
     input::{self, BackupAction, GroupAction, SnapshotAction, TypeAction, VolumeAction},
     manage_snapshot, manage_volume, migrate_volume, next_work, place_volume, reimage_volume,
     report_snapshot_status, reset_backup_status, reset_group_snapshot_status, reset_group_status,
@@ -136,8 +136,11 @@ fn volumes(tried: &mut Tried, body: &[u8]) {
     if let Some(action) = accepted(input::volume_action(body, version)) {
         tried.with(|txn, cx| match action {
             VolumeAction::Attach(request) => attach_volume(txn, cx, volume, request, id),
-            VolumeAction::Detach(user) | VolumeAction::ForceDetach(user) => {
-                detach_volume(txn, cx, volume, user)
+            VolumeAction::Detach(attachment) => {
+                detach_volume(txn, cx, volume, attachment.as_deref())
+            }
+            VolumeAction::ForceDetach(attachment) => {
+                force_detach_volume(txn, cx, volume, attachment.as_deref())
             }
             VolumeAction::Extend(size) => extend_volume(txn, cx, volume, size, id),
             VolumeAction::SetBootable(to) => set_bootable(txn, cx, volume, to),
