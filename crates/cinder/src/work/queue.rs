@@ -114,7 +114,8 @@ pub fn start_work(
     target: Uuid,
 ) -> Result<Option<WorkItem>, WriteError> {
     let Some(item) = txn.get::<WorkItem>((kind.as_str(), target)) else { return Ok(None) };
-    if item.started_at.is_some() {
+    // The view in which the caller found the item may be older than the transaction.
+    if item.started_at.is_some() || !is_ready(txn, item) {
         return Ok(None);
     }
     let mut item = WorkItem::clone(item);

@@ -174,6 +174,19 @@ fn snapshots_and_backups_show_the_end_of_their_work() {
 }
 
 #[test]
+fn work_that_has_to_wait_does_not_start() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let source = Some(VOLUME.to_string().into());
+    let spec = VolumeSpec { source_volid: source, size: Some(1), ..VolumeSpec::default() };
+    cx(|cx| create_volume(&mut txn, cx, SPARE, spec)).unwrap();
+    migrate(&mut txn).unwrap();
+    // A worker that chose the migration before the copy was queued would move the source away from it.
+    assert_eq!(start_work(&mut txn, ENDED, WorkTarget::Volume, VOLUME).unwrap(), None);
+    assert!(start_work(&mut txn, ENDED, WorkTarget::Volume, SPARE).unwrap().is_some());
+}
+
+#[test]
 fn running_and_queued_migrations_differ() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
